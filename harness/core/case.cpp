@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/core/case.h"
+
+#include "harness/core/error.h"
+#include "harness/core/text.h"
+
+#include <charconv>
+#include <optional>
+
+namespace fathom {
+namespace {
+
+std::uint64_t parse_seed(std::string_view text) {
+  std::uint64_t seed = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (error == std::errc() && end == text.data() + text.size() && !text.empty()) return seed;
+  throw DataError("seed is '" + std::string(text) + "'; it must be a whole number, 0 to 2^64 - 1");
+}
+
+Fill fill_named(std::string_view name) {
+  if (const auto fill = parse_fill(name)) return *fill;
+  std::vector<std::string_view> names;
+  for (const FillInfo& row : fills) names.push_back(row.name);
+  throw DataError("fill '" + std::string(name) + "' is unknown" + did_you_mean(name, names));
+}
+
+/// FNV-1a: stable across machines and versions, which std::hash is not.
+std::uint64_t fnv1a(std::string_view text) {
+  std::uint64_t hash = 0xcbf29ce484222325ULL;
+  for (const char c : text) {
+    hash ^= static_cast<unsigned char>(c);
+    hash *= 0x100000001b3ULL;
+  }
+  return hash;
+}
+
+}  // namespace
+
+std::string to_string(const Case& c) {
+  return to_string(c.problem) + " fill=" + std::string(to_string(c.fill)) +
+         " seed=" + std::to_string(c.seed);
+}
+
+Case parse_case(std::string_view text) {
+  Case c;
+  std::string problem;
+  for (const std::string_view token : split(trim(text), ' ')) {
+    if (token.starts_with("fill=")) {
+      c.fill = fill_named(token.substr(5));
+    } else if (token.starts_with("seed=")) {
+      c.seed = parse_seed(token.substr(5));
+    } else {
+      problem += std::string(token) + ' ';
+    }
+  }
+  c.problem = parse_problem(problem);
+  return c;
+}
+
+std::string case_id(std::string_view backend, const Case& c) {
+  std::uint64_t hash = fnv1a(std::string(backend) + '\n' + to_string(c));
+  std::string id;
+  for (int i = 0; i < 10; ++i, hash >>= 4) id += "0123456789abcdef"[hash & 0xF];
+  return id;
+}
+
+}  // namespace fathom

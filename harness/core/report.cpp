@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/core/report.h"
+
+#include <array>
+
+namespace fathom {
+
+std::string tally_word(const Record& record) {
+  return std::string(record.expected == Expected::no ? to_string(record.verdict)
+                                                     : to_string(record.expected));
+}
+
+Tally tally(const std::vector<Record>& records) {
+  Tally counts;
+  for (const Record& record : records) {
+    ++counts.by_verdict[tally_word(record)];
+    ++counts.total;
+  }
+  return counts;
+}
+
+std::map<std::string, Tally> tally_by_backend(const std::vector<Record>& records) {
+  std::map<std::string, Tally> backends;
+  for (const Record& record : records) {
+    const std::string& name =
+        record.answered_by.empty() ? record.planned.backend : record.answered_by;
+    ++backends[name].by_verdict[tally_word(record)];
+    ++backends[name].total;
+  }
+  return backends;
+}
+
+namespace {
+
+/// What each word means for the exit code; words that are not here are harmless.
+struct ExitRow {
+  std::string_view word;
+  int code;
+};
+constexpr std::array exit_rows{
+    ExitRow{"error", 3},   ExitRow{"fail", 1},           ExitRow{"crash", 1},
+    ExitRow{"hang", 1},    ExitRow{"protocol_error", 1}, ExitRow{"out_of_memory", 1},
+    ExitRow{"vacuous", 4}, ExitRow{"not_run", 4},        ExitRow{"unexpected_pass", 2},
+};
+/// The code that wins if several apply.
+constexpr std::array exit_order{3, 1, 4, 2};
+
+Index count_of(const Tally& counts, std::string_view word) {
+  const auto at = counts.by_verdict.find(std::string(word));
+  return at == counts.by_verdict.end() ? 0 : at->second;
+}
+
+/// Cases that really were put to a backend.
+Index judged(const Tally& counts) {
+  return counts.total - count_of(counts, "unsupported") - count_of(counts, "not_run");
+}
+
+bool applies(const Report& report, const Tally& counts, int code) {
+  for (const ExitRow& row : exit_rows) {
+    if (row.code == code && count_of(counts, row.word) > 0) return true;
+  }
+  if (code == 4) return judged(counts) == 0;
+  return code == 2 && !report.stale.empty();
+}
+
+std::string plural(Index n, std::string_view one) {
+  return std::to_string(n) + " " + std::string(one) + (n == 1 ? "" : "s");
+}
+
+}  // namespace
+
+int exit_code(const Report& report) {
+  const Tally counts = tally(report.records);
+  for (const int code : exit_order) {
+    if (applies(report, counts, code)) return code;
+  }
+  return 0;
+}
+
+std::string headline(const Report& report) {
+  const Tally counts = tally(report.records);
+  if (judged(counts) == 0) {
+    return "NOTHING RAN: none of " + plural(counts.total, "planned case") + " was judged.";
+  }
+  std::string bad;
+  for (const ExitRow& row : exit_rows) {
+    const Index n = count_of(counts, row.word);
+    if (n == 0) continue;
+    if (!bad.empty()) bad += ", ";
+    bad += std::to_string(n) + " " + std::string(row.word);
+  }
+  const std::string good = std::to_string(count_of(counts, "pass")) + " of " +
+                           plural(judged(counts), "judged case") + " pass";
+  std::string rest;
+  if (const Index n = count_of(counts, "expected_fail")) {
+    rest += ", " + std::to_string(n) + " fail as expected";
+  }
+  if (const Index n = count_of(counts, "unsupported")) {
+    rest += ", " + std::to_string(n) + " unsupported";
+  }
+  if (bad.empty() && report.stale.empty()) return "CONFORMANT: " + good + rest + ".";
+  if (!report.stale.empty()) {
+    bad += (bad.empty() ? "" : ", ") +
+           plural(static_cast<Index>(report.stale.size()), "stale expectation");
+  }
+  return "NOT CONFORMANT: " + bad + "; " + good + rest + ".";
+}
+
+}  // namespace fathom

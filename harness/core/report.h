@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "harness/core/record.h"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace fathom {
+
+/// A backend that a worker offered, or why it is absent.
+struct BackendStatus {
+  std::string name;
+  std::string version;
+  std::string device;
+  std::string absent;  ///< One sentence; empty if the backend is here.
+  std::vector<std::string> lowerings;
+  std::vector<std::string> features;
+  std::map<std::string, Arithmetic> arithmetic;  ///< By dtype name.
+  bool operator==(const BackendStatus&) const = default;
+};
+
+/// Where and how a run was made: ordered key -> value, for people and diffs.
+using Environment = std::map<std::string, std::string>;
+
+/// An Expectation that deserves attention: expired, or matching nothing that ran.
+struct StaleExpectation {
+  ExpectationNote note;
+  std::string file;
+  std::string problem;  ///< expired, unmatched
+  bool operator==(const StaleExpectation&) const = default;
+};
+
+/// One run, as read back from its journal; reports are pure functions of it.
+struct Report {
+  std::string fathom_version;
+  std::string suite;
+  std::string filter;
+  std::string started_utc;
+  std::string manifest_hash;
+  double duration_s = 0;
+  int resumes = 0;
+  std::vector<PlannedCase> planned;
+  std::vector<Record> records;  ///< In plan order; planned cases without an end are not_run.
+  std::vector<BackendStatus> backends;
+  std::vector<StaleExpectation> stale;
+  Environment environment;
+  bool operator==(const Report&) const = default;
+};
+
+/// Counts by verdict, with expected failures and unexpected passes apart.
+struct Tally {
+  std::map<std::string, Index> by_verdict;  ///< Verdict names, expected_fail, unexpected_pass.
+  Index total = 0;
+  bool operator==(const Tally&) const = default;
+};
+/// The word under which a Record is counted: its Expected word if there is one, else its Verdict.
+std::string tally_word(const Record& record);
+Tally tally(const std::vector<Record>& records);
+std::map<std::string, Tally> tally_by_backend(const std::vector<Record>& records);
+
+/// 0 as expected, 1 conformance failure, 2 stale expectation, 3 infrastructure, 4 nothing ran or
+/// power lost (vacuous, not_run), in the order 3 > 1 > 4 > 2 > 0.
+int exit_code(const Report& report);
+
+/// One sentence: CONFORMANT or what is wrong, with counts and denominators.
+std::string headline(const Report& report);
+
+}  // namespace fathom

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/core/tensor.h"
+
+#include <algorithm>
+#include <array>
+
+namespace fathom {
+namespace {
+
+/// Which axes of the Problem a tensor has.
+struct TensorRow {
+  TensorName name;
+  std::string_view text;
+  bool over_keys;   ///< Rows are keys (k, v, dk, dv), else queries.
+  bool value_wide;  ///< Channels are value_dim, else head_dim.
+  bool per_row;     ///< One number a row: lse, dlse.
+};
+constexpr std::array rows{
+    TensorRow{TensorName::q, "q", false, false, false},
+    TensorRow{TensorName::k, "k", true, false, false},
+    TensorRow{TensorName::v, "v", true, true, false},
+    TensorRow{TensorName::dout, "dout", false, true, false},
+    TensorRow{TensorName::dlse, "dlse", false, false, true},
+    TensorRow{TensorName::o, "o", false, true, false},
+    TensorRow{TensorName::lse, "lse", false, false, true},
+    TensorRow{TensorName::dq, "dq", false, false, false},
+    TensorRow{TensorName::dk, "dk", true, false, false},
+    TensorRow{TensorName::dv, "dv", true, true, false},
+};
+
+const TensorRow& row_of(TensorName name) {
+  return rows[static_cast<std::size_t>(name)];
+}
+
+Index channels_of(const Problem& p, const TensorRow& row) {
+  if (row.per_row) return 1;
+  return row.value_wide ? p.value_dim : p.head_dim;
+}
+
+Index length_of(const Sequence& s, const TensorRow& row) {
+  return row.over_keys ? s.key_length : s.query_length;
+}
+
+/// Tokens before the sequence (packed) and in all.
+Index tokens_before(const Problem& p, const TensorRow& row, Index sequence) {
+  Index sum = 0;
+  for (Index i = 0; i < sequence; ++i)
+    sum += length_of(p.sequences[static_cast<std::size_t>(i)], row);
+  return sum;
+}
+
+TensorSpec make_spec(const Problem& p, TensorName name) {
+  const TensorRow& row = row_of(name);
+  const Index batch = static_cast<Index>(p.sequences.size());
+  const Index heads = head_count(p, name);
+  const Index channels = channels_of(p, row);
+  const Index tokens = tokens_before(p, row, batch);
+  const Index length = length_of(p.sequences.front(), row);
+  TensorSpec spec{name, p.dtype, {}};
+  if (row.per_row) {
+    spec.dtype = p.dtype == Dtype::f64 ? Dtype::f64 : Dtype::f32;
+    spec.shape = p.layout == Layout::thd ? std::vector<Index>{heads, tokens}
+                                         : std::vector<Index>{batch, heads, length};
+    return spec;
+  }
+  switch (p.layout) {
+    case Layout::bshd: spec.shape = {batch, length, heads, channels}; break;
+    case Layout::bhsd: spec.shape = {batch, heads, length, channels}; break;
+    case Layout::thd: spec.shape = {tokens, heads, channels}; break;
+  }
+  return spec;
+}
+
+std::vector<TensorSpec> make_specs(const Problem& p, const std::vector<TensorName>& names) {
+  std::vector<TensorSpec> specs;
+  for (const TensorName name : names) specs.push_back(make_spec(p, name));
+  return specs;
+}
+
+}  // namespace
+
+std::string_view to_string(TensorName name) {
+  return row_of(name).text;
+}
+
+std::optional<TensorName> parse_tensor_name(std::string_view text) {
+  for (const TensorRow& row : rows) {
+    if (row.text == text) return row.name;
+  }
+  return std::nullopt;
+}
+
+Index element_count(const TensorSpec& spec) {
+  Index count = 1;
+  for (const Index extent : spec.shape) count *= extent;
+  return count;
+}
+
+Index byte_count(const TensorSpec& spec) {
+  return element_count(spec) * info(spec.dtype).size;
+}
+
+std::vector<Index> contiguous_strides(const TensorSpec& spec) {
+  std::vector<Index> strides(spec.shape.size(), 1);
+  for (std::size_t i = strides.size(); i-- > 1;) strides[i - 1] = strides[i] * spec.shape[i];
+  return strides;
+}
+
+std::vector<TensorSpec> input_specs(const Problem& problem) {
+  std::vector<TensorName> names{TensorName::q, TensorName::k, TensorName::v};
+  if (has_backward(problem)) names.push_back(TensorName::dout);
+  if (problem.lse_cotangent) names.push_back(TensorName::dlse);
+  return make_specs(problem, names);
+}
+
+std::vector<TensorSpec> output_specs(const Problem& problem) {
+  std::vector<TensorName> names{TensorName::o};
+  if (problem.lse != LseRequest::no) names.push_back(TensorName::lse);
+  if (has_backward(problem)) {
+    names.insert(names.end(), {TensorName::dq, TensorName::dk, TensorName::dv});
+  }
+  return make_specs(problem, names);
+}
+
+Index head_count(const Problem& problem, TensorName name) {
+  return row_of(name).over_keys ? problem.kv_heads : problem.query_heads;
+}
+
+HeadView head_view(const Problem& p, TensorName name, Index sequence, Index head) {
+  const TensorRow& row = row_of(name);
+  const Index heads = head_count(p, name);
+  const Index channels = channels_of(p, row);
+  const Index length = length_of(p.sequences[static_cast<std::size_t>(sequence)], row);
+  const bool packed = p.layout == Layout::thd;
+  const Index before = packed ? tokens_before(p, row, sequence) : sequence * length;
+  if (row.per_row && packed) {
+    const Index tokens = tokens_before(p, row, static_cast<Index>(p.sequences.size()));
+    return {head * tokens + before, 1, length, 1};
+  }
+  if (row.per_row || p.layout == Layout::bhsd) {
+    return {(sequence * heads + head) * length * channels, channels, length, channels};
+  }
+  return {(before * heads + head) * channels, heads * channels, length, channels};
+}
+
+ElementPlace place_of(const Problem& p, TensorName name, Index element) {
+  // The views of all (sequence, head) partition the tensor, so exactly one holds the element.
+  for (Index s = 0; s < static_cast<Index>(p.sequences.size()); ++s) {
+    for (Index h = 0; h < head_count(p, name); ++h) {
+      const HeadView view = head_view(p, name, s, h);
+      const Index distance = element - view.offset;
+      if (distance < 0 || distance >= view.rows * view.row_stride) continue;
+      if (distance % view.row_stride >= view.channels) continue;
+      return {s, h, distance / view.row_stride, distance % view.row_stride};
+    }
+  }
+  return {};
+}
+
+}  // namespace fathom
