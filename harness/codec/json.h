@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "harness/codec/fields.h"
+#include "harness/codec/parse.h"
 #include "harness/core/case.h"
 #include "harness/core/record.h"
 #include "harness/core/report.h"
 
-#include <nlohmann/json.hpp>
-
-#include <string>
 #include <string_view>
 
 // The JSON forms of core values, one for suites, wire, journal and reports. Reading is strict: a
@@ -15,21 +14,9 @@
 
 namespace fathom {
 
-using Json = nlohmann::json;
-/// Keeps the order of insertion: for files that people read.
-using OrderedJson = nlohmann::ordered_json;
-
-/// Parses untrusted text: no duplicate keys, depth <= 32, no NaN. `what` names the source in the
-/// DataError, with line and column.
-Json parse_json(std::string_view text, std::string_view what);
-
-/// Non-finite doubles travel as the strings "nan", "inf", "-inf", because JSON has no word for
-/// them.
-Json number_to_json(double value);
-double number_from_json(const Json& json);
-
 Json problem_to_json(const Problem& problem);
 Problem problem_from_json(const Json& json, std::string_view path);
+/// Every field, numbers as numbers; absent ones keep their default when read.
 Json arithmetic_to_json(const Arithmetic& arithmetic);
 Arithmetic arithmetic_from_json(const Json& json, std::string_view path);
 Json planned_to_json(const PlannedCase& planned);
@@ -40,5 +27,21 @@ Json backend_status_to_json(const BackendStatus& status);
 BackendStatus backend_status_from_json(const Json& json, std::string_view path);
 Json report_to_json(const Report& report);
 Report report_from_json(const Json& json, std::string_view path);
+
+template <>
+struct JsonForm<Problem> {
+  static Json write(const Problem& problem) { return problem_to_json(problem); }
+  static Problem read(const Json& json, std::string_view path) {
+    return problem_from_json(json, path);
+  }
+};
+
+template <>
+struct JsonForm<Arithmetic> {
+  static Json write(const Arithmetic& arithmetic) { return arithmetic_to_json(arithmetic); }
+  static Arithmetic read(const Json& json, std::string_view path) {
+    return arithmetic_from_json(json, path);
+  }
+};
 
 }  // namespace fathom
