@@ -57,8 +57,10 @@ class Cursor {
 
 /// The library's message without its own prefix (the place is ours) and without the raw bytes that
 /// it quotes.
-std::string sentence_of(const std::string& message) {
-  std::string text = message;
+std::string sentence_of(const Json::exception& error) {
+  constexpr int number_overflow = 406;  // Its message repeats the digits, however many they are.
+  if (error.id == number_overflow) return "a number that overflows";
+  std::string text = error.what();
   if (const auto colon = text.find(": "); colon != std::string::npos) text.erase(0, colon + 2);
   const auto quote = text.find("; last read: ");
   if (quote == std::string::npos) return text;
@@ -98,7 +100,7 @@ class StrictBuilder {
 
   bool parse_error(std::size_t /*position*/, const std::string& /*token*/,
                    const Json::exception& error) {
-    source_.fail(sentence_of(error.what()));
+    source_.fail(sentence_of(error));
   }
 
   Json take() { return std::move(root_); }
