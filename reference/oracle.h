@@ -4,6 +4,7 @@
 #include "harness/core/oracle.h"
 
 #include <memory>
+#include <string>
 
 namespace fathom::reference {
 
