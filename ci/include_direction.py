@@ -60,7 +60,7 @@ THIRD_PARTY = {
     "CUDA": ("cuda*.h nv*.h", "backends/hip/platform/*"),
     "HIP": ("hip/*", "backends/hip/platform/*"),
     "the operating system": (
-        "sys/* linux/* dirent.h dlfcn.h fcntl.h poll.h pthread.h sched.h spawn.h syscall.h termios.h "
+        "sys/* linux/* dirent.h dlfcn.h fcntl.h malloc.h poll.h pthread.h sched.h spawn.h syscall.h termios.h "
         "time.h unistd.h cpuid.h immintrin.h", "* !harness/core/*"),
 }
 

@@ -14,16 +14,17 @@ source "$(dirname "$0")/common.sh"
 parse_arguments "$@"
 no_arguments
 
-as_root() {
-  if [[ $(id -u) == 0 ]]; then env "$@"
-  elif command -v sudo > /dev/null; then sudo env "$@"
-  else die "needs root or sudo to install: ${wanted[*]}"
-  fi
-}
 apt_get() {
   local output
-  output=$(as_root DEBIAN_FRONTEND=noninteractive apt-get -y -q -o DPkg::Lock::Timeout=300 "$@" 2>&1) ||
+  output=$("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get -y -q -o DPkg::Lock::Timeout=300 "$@" 2>&1) ||
     die "apt-get $1 failed:"$'\n'"$(tail -n 20 <<< "$output")"
+}
+# Why packages cannot be installed here; empty if they can.
+why_no_install() {
+  if ! command -v apt-get > /dev/null; then say "no apt-get here: this script knows Debian and Ubuntu only"
+  elif [[ $(id -u) != 0 ]] && ! command -v sudo > /dev/null; then say "needs root or sudo"
+  fi
 }
 
 # missing required|optional: the packages of that kind that are not installed.
@@ -37,25 +38,26 @@ missing() {
       for (i = 1; i <= n; i++) if (!(p[i] in have)) print p[i]}'
 }
 use_of() { awk -v p="$1" '$1 == "?" && $2 == p {$1 = $2 = ""; sub(/^ +/, ""); print}' ci/packages.txt; }
-offered() { apt-cache policy "$1" 2> /dev/null | grep -q 'Candidate: [^(]'; }
+offered() { [[ $(apt-cache policy "$1" 2> /dev/null) == *"Candidate: "[!\(]* ]]; }
 
 install_packages() {
-  local package
+  local package wanted optional as_root=() reason
   mapfile -t wanted < <(missing required)
   mapfile -t optional < <(missing optional)
+  reason=$(why_no_install)
+  [[ $(id -u) == 0 ]] || as_root=(sudo)
   if ((${#wanted[@]})); then
-    command -v apt-get > /dev/null ||
-      die "no apt-get here: this script knows Debian and Ubuntu only. By hand, install what these packages hold: ${wanted[*]}"
+    [[ -z $reason ]] || die "$reason. Install what these packages hold: ${wanted[*]}"
     say "packages: installing ${wanted[*]} ${optional[*]}"
     apt_get update
   fi
   for package in "${optional[@]}"; do
-    if offered "$package"; then wanted+=("$package")
-    else say "packages: $package is not offered by this system's archive; left out: $(use_of "$package")"
+    if [[ -z $reason ]] && offered "$package"; then wanted+=("$package")
+    else say "packages: $package is not here${reason:+ ($reason)}; left out: $(use_of "$package")"
     fi
   done
   if ((${#wanted[@]})); then apt_get install --no-install-recommends "${wanted[@]}"; fi
-  say "packages: all there"
+  say "packages: all there that is needed"
 }
 
 check_cmake() {
@@ -73,11 +75,12 @@ have_wheel() {
 }
 
 install_wheels() {
-  local requirement use wanted=()
+  local requirement use
   [[ -x .venv/bin/pip ]] || python3 -m venv .venv
   while IFS='#' read -r requirement use; do
     requirement=${requirement// /}
     [[ -n $requirement ]] || continue
+    use=${use# }
     if [[ $requirement == torch* ]] && without_torch; then
       say ".venv: torch not asked for; left out: $use"
     elif ! have_wheel "$requirement"; then
