@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/checks/score.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace fathom {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// The pointers that one row is read through; null where the oracle gives nothing.
+struct Columns {
+  const double* got;
+  const double* want;
+  const double* sigma;
+  const double* mean;
+  const double* bound;
+};
+
+const double* data_or_null(const std::vector<double>& values) {
+  return values.empty() ? nullptr : values.data();
+}
+
+class Scorer {
+ public:
+  Scorer(const Problem& problem, TensorName name, const Columns& columns)
+      : dtype_(problem.dtype), name_(name), columns_(columns) {}
+
+  void sequence(const Problem& problem, Index sequence, const Reach& reach) {
+    ScoreSums sums;
+    for (Index head = 0; head < head_count(problem, name_); ++head) {
+      const HeadView view = head_view(problem, name_, sequence, head);
+      const std::vector<Index>& terms = terms_of_rows(reach, name_);
+      for (Index row = 0; row < view.rows; ++row) {
+        const Index first = view.offset + row * view.row_stride;
+        const bool dead = terms[static_cast<std::size_t>(row)] == 0;
+        norms(first, view.channels);
+        score_.rows.push_back(dead ? -1 : live_row(first, view.channels, sums));
+      }
+    }
+    score_.all += sums;
+    if (contraction_length(reach, name_) >= averaging_length) score_.averaging += sums;
+  }
+
+  Score take() { return std::move(score_); }
+
+ private:
+  /// Sums of squares and the count of wrong non-finite elements, over dead rows too.
+  void norms(Index first, Index channels) {
+    double ee = 0;
+    double ww = 0;
+    for (Index i = first; i < first + channels; ++i) {
+      const double e = columns_.got[i] - columns_.want[i];
+      ee += e * e;
+      ww += columns_.want[i] * columns_.want[i];
+    }
+    if (!(ee < infinity)) ee = careful_norm(first, channels);
+    score_.ee += ee;
+    score_.ww += ww;
+  }
+
+  double careful_norm(Index first, Index channels) {
+    double ee = 0;
+    for (Index i = first; i < first + channels; ++i) {
+      const double e = error_of(dtype_, columns_.got[i], columns_.want[i]);
+      ee += e * e;
+      if (e < infinity || std::isfinite(columns_.got[i])) continue;
+      if (score_.nonfinite++ == 0) score_.first_nonfinite = i;
+    }
+    return ee;
+  }
+
+  /// Adds one row to the sums and the peaks; returns its row-rho.
+  double live_row(Index first, Index channels, ScoreSums& sums) {
+    if (columns_.sigma == nullptr) return 0;
+    ScoreSums row{.rows = 1, .elements = channels};
+    double largest = -1;
+    Index at = first;
+    for (Index i = first; i < first + channels; ++i) {
+      const double z = std::abs(element(i, row));
+      if (z > largest) {
+        largest = z;
+        at = i;
+      }
+    }
+    const double rho = rms_z(row);
+    raise(score_.z_max, largest, at);
+    raise(score_.row_rho, rho, at);
+    if (columns_.bound != nullptr) hard_bound(first, channels);
+    sums += row;
+    return rho;
+  }
+
+  double element(Index i, ScoreSums& row) const {
+    const double want = columns_.want[i];
+    double e = columns_.got[i] - want;
+    const double inverse = 1 / columns_.sigma[i];
+    double z = (columns_.mean == nullptr ? e : e - columns_.mean[i]) * inverse;
+    if (!(std::abs(z) < infinity)) {
+      e = error_of(dtype_, columns_.got[i], want);
+      z = e == 0 ? 0 : infinity;
+      row.zz += z * z;
+      return z;
+    }
+    const double r = want * inverse;
+    const double b = std::copysign(e * inverse, e * want);
+    row.zz += z * z;
+    row.b += want == 0 ? 0 : b;
+    row.bb += b * b;
+    row.er += e * inverse * r;
+    row.rr += r * r;
+    return z;
+  }
+
+  void hard_bound(Index first, Index channels) {
+    for (Index i = first; i < first + channels; ++i) {
+      const double e = std::abs(columns_.got[i] - columns_.want[i]);
+      if (e <= columns_.bound[i] * score_.hard_share.value) continue;
+      const double careful = std::abs(error_of(dtype_, columns_.got[i], columns_.want[i]));
+      if (careful == 0) continue;
+      raise(score_.hard_share, careful / columns_.bound[i], i);
+    }
+  }
+
+  /// NaN (a broken oracle) counts as the largest value there is.
+  static void raise(Peak& peak, double value, Index element) {
+    if (std::isnan(value)) value = infinity;
+    if (value > peak.value || peak.element < 0) peak = {value, element};
+  }
+
+  Dtype dtype_;
+  TensorName name_;
+  Columns columns_;
+  Score score_;
+};
+
+}  // namespace
+
+ScoreSums& ScoreSums::operator+=(const ScoreSums& other) {
+  rows += other.rows;
+  elements += other.elements;
+  zz += other.zz;
+  b += other.b;
+  bb += other.bb;
+  er += other.er;
+  rr += other.rr;
+  return *this;
+}
+
+double rms_z(const ScoreSums& sums) {
+  return sums.elements == 0 ? 0 : std::sqrt(sums.zz / static_cast<double>(sums.elements));
+}
+
+double bias_z(const ScoreSums& sums) {
+  if (sums.elements == 0 || sums.b == 0) return 0;
+  const auto n = static_cast<double>(sums.elements);
+  const double mean = sums.b / n;
+  const double variance = std::max(0.0, sums.bb / n - mean * mean);
+  return std::abs(mean) * std::sqrt(n) / std::sqrt(variance);
+}
+
+double gain(const ScoreSums& sums) {
+  return sums.rr == 0 ? 0 : sums.er / sums.rr;
+}
+
+double rel_f(const Score& score) {
+  return score.ee == 0 ? 0 : std::sqrt(score.ee) / std::sqrt(score.ww);
+}
+
+double error_of(Dtype dtype, double got, double want) {
+  if (std::isfinite(got) && std::isfinite(want)) return got - want;
+  if (std::isnan(got) && std::isnan(want)) return 0;
+  // An honest kernel overflows where the rounded truth does.
+  return got == round_to(dtype, want) ? 0 : infinity;
+}
+
+Score score_tensor(const Problem& problem, TensorName name, std::span<const double> got,
+                   const OracleTensor& oracle, std::span<const Reach> reach) {
+  Scorer scorer(problem, name,
+                {got.data(), oracle.value.data(), data_or_null(oracle.sigma),
+                 data_or_null(oracle.mean), data_or_null(oracle.bound)});
+  for (std::size_t s = 0; s < problem.sequences.size(); ++s) {
+    scorer.sequence(problem, static_cast<Index>(s), reach[s]);
+  }
+  return scorer.take();
+}
+
+}  // namespace fathom
