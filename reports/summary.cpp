@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reports/summary.h"
+
+#include "reports/outcome_style.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+namespace fathom {
+namespace {
+
+/// Whether share `a` is worse than `b`; NaN is the worst of all, so it is never hidden.
+bool worse(double a, double b) {
+  return std::isnan(a) ? !std::isnan(b) : a > b;
+}
+
+void keep_worse(std::map<std::string, Margin>& by_backend, const std::string& backend,
+                const Margin& margin) {
+  const auto [at, is_new] = by_backend.try_emplace(backend, margin);
+  if (!is_new && worse(margin.share, at->second.share)) at->second = margin;
+}
+
+/// Running geometric mean of positive numbers.
+class GeometricMean {
+ public:
+  void add(double value) {
+    if (!(value > 0) || !std::isfinite(value)) return;
+    sum_ += std::log(value);
+    ++count_;
+  }
+  [[nodiscard]] std::optional<double> value() const {
+    if (count_ == 0) return std::nullopt;
+    return std::exp(sum_ / static_cast<double>(count_));
+  }
+
+ private:
+  double sum_ = 0;
+  Index count_ = 0;
+};
+
+/// Median by case text, of one backend in one pass.
+using Medians = std::map<std::string, double>;
+
+/// Cases that every backend of a pass timed.
+std::set<std::string> shared_cases(const std::map<std::string, Medians>& by_backend) {
+  std::set<std::string> shared;
+  if (by_backend.size() < 2) return shared;
+  for (const auto& [text, median] : by_backend.begin()->second) {
+    const bool everywhere = std::all_of(by_backend.begin(), by_backend.end(),
+                                        [&](const auto& b) { return b.second.count(text) != 0; });
+    if (everywhere) shared.insert(text);
+  }
+  return shared;
+}
+
+std::optional<double> relative_time(const std::map<std::string, Medians>& by_backend,
+                                    const std::string& backend,
+                                    const std::set<std::string>& shared) {
+  GeometricMean ratio;
+  for (const std::string& text : shared) {
+    double fastest = by_backend.at(backend).at(text);
+    for (const auto& [name, medians] : by_backend) fastest = std::min(fastest, medians.at(text));
+    ratio.add(by_backend.at(backend).at(text) / fastest);
+  }
+  return ratio.value();
+}
+
+Performance rates(const Report& report, const std::string& backend, const std::string& pass) {
+  Performance row;
+  row.backend = backend;
+  row.pass = pass;
+  GeometricMean flops;
+  GeometricMean bytes;
+  for (const Record& record : report.records) {
+    if (column_of(record) != backend) continue;
+    const auto& memory = record.measurement.memory;
+    if (memory && memory->peak_bytes) {
+      row.peak_bytes = std::max(row.peak_bytes.value_or(0), *memory->peak_bytes);
+    }
+    const Latency* latency = warm_latency(record, pass);
+    if (latency == nullptr) continue;
+    ++row.timed;
+    flops.add(latency->flops_per_s);
+    bytes.add(latency->bytes_per_s);
+  }
+  row.flops_per_s = flops.value();
+  row.bytes_per_s = bytes.value();
+  return row;
+}
+
+}  // namespace
+
+std::optional<Margin> worst_margin_of(const Record& record) {
+  std::optional<Margin> worst;
+  for (const TensorMetrics& tensor : record.tensors) {
+    for (const auto& [check, share] : tensor.margin) {
+      if (worst && !worse(share, worst->share)) continue;
+      worst = Margin{share, tensor.tensor, check, record.planned.id};
+    }
+  }
+  return worst;
+}
+
+Summary summarise(const Report& report) {
+  Summary summary{.headline = headline(report),
+                  .exit_code = exit_code(report),
+                  .total = tally(report.records),
+                  .by_backend = tally_by_backend(report.records),
+                  .worst = {},
+                  .worst_passing = {}};
+  for (const Record& record : report.records) {
+    const auto margin = worst_margin_of(record);
+    if (!margin) continue;
+    keep_worse(summary.worst, column_of(record), *margin);
+    if (record.verdict != Verdict::pass) continue;
+    keep_worse(summary.worst_passing, column_of(record), *margin);
+  }
+  return summary;
+}
+
+const Latency* warm_latency(const Record& record, std::string_view pass) {
+  const auto& all = record.measurement.latency;
+  const auto found = std::find_if(all.begin(), all.end(),
+                                  [pass](const Latency& l) { return l.pass == pass && !l.cold; });
+  return found == all.end() ? nullptr : &*found;
+}
+
+std::vector<Performance> performance(const Report& report) {
+  std::map<std::string, std::map<std::string, Medians>> by_pass;
+  for (const Record& record : report.records) {
+    for (const Latency& latency : record.measurement.latency) {
+      if (latency.cold) continue;
+      by_pass[latency.pass][column_of(record)][to_string(record.planned.c)] = latency.median_ns;
+    }
+  }
+  std::vector<Performance> rows;
+  for (const auto& [pass, by_backend] : by_pass) {
+    const std::set<std::string> shared = shared_cases(by_backend);
+    for (const auto& [backend, medians] : by_backend) {
+      Performance row = rates(report, backend, pass);
+      row.shared = static_cast<Index>(shared.size());
+      row.relative_time = relative_time(by_backend, backend, shared);
+      rows.push_back(row);
+    }
+  }
+  // `forward` before `backward`: the order in which they run.
+  std::stable_sort(rows.begin(), rows.end(), [](const Performance& a, const Performance& b) {
+    return (a.pass == "forward") > (b.pass == "forward");
+  });
+  return rows;
+}
+
+std::vector<const Record*> failures(const Report& report) {
+  std::vector<const Record*> found;
+  for (const Record& record : report.records) {
+    if (needs_attention(record)) found.push_back(&record);
+  }
+  std::stable_sort(found.begin(), found.end(), [](const Record* a, const Record* b) {
+    return outcome_style(*a).gravity > outcome_style(*b).gravity;
+  });
+  return found;
+}
+
+std::vector<const Record*> with_expected(const Report& report, Expected expected) {
+  std::vector<const Record*> found;
+  for (const Record& record : report.records) {
+    if (record.expected == expected) found.push_back(&record);
+  }
+  return found;
+}
+
+}  // namespace fathom
