@@ -71,7 +71,7 @@ class Worst {
 /// Sums over the elements that are finite on both sides; a wrong non-finite one makes `ee`
 /// infinite.
 struct Sums {
-  double ee = 0, ww = 0, gg = 0, gw = 0, abs_e = 0;
+  double ee = 0, ww = 0, gg = 0, gw = 0;
 };
 
 void count(TensorMetrics& metrics, double got, double want) {
@@ -121,7 +121,6 @@ void element_metrics(const Evidence& evidence, const Comparison& comparison,
     }
     const double size = std::abs(e);
     sums.ee += e * e;
-    sums.abs_e += size;
     metrics.max_abs = std::max(metrics.max_abs, size);
     metrics.max_rel = std::max(metrics.max_rel, share_of(size, std::max(std::abs(want[i]), floor)));
     ++metrics.ulp_hist[bucket_of(dtype, got, want[i])];
