@@ -26,7 +26,7 @@ class KeyPass {
   const Chain chain_;  ///< Of a kernel that walks over the queries.
   const PairModel pair_;
   Matrix k_, v_, k2_, v2_;
-  Matrix s_, spread_, dp_, dp2_, p_, ds_, p_all_, ds_all_, q2_, dout2_;  // One tile.
+  Matrix s_, spread_, dp_, dp2_, p_, ds_, p_all_, ds_all_, q_, q2_, dout2_;  // One tile.
   Matrix dk_head_, dv_head_, dk_, dv_, dk_var_, dv_var_;
   bool touched_ = false;
 };
@@ -37,7 +37,7 @@ KeyPass::KeyPass(const KeyTask& task)
       keys_(task.end - task.begin),
       chain_(chain(task.query_count, model_.block_m)),
       pair_(pair_model(model_, task.k.channels, task.v.channels)),
-      k_(view(task.k, task.begin, keys_) * task.scale),
+      k_(view(task.k, task.begin, keys_)),
       v_(view(task.v, task.begin, keys_)) {
   dk_ = dk_var_ = Matrix::Zero(keys_, k_.cols());
   dv_ = dv_var_ = Matrix::Zero(keys_, v_.cols());
@@ -47,12 +47,12 @@ KeyPass::KeyPass(const KeyTask& task)
 }
 
 void KeyPass::score(const GroupHead& head, Index begin, Index count) {
-  const View q = view(head.q, begin, count);
   const View dout = view(head.dout, begin, count);
-  s_.noalias() = q * k_.transpose();
+  q_ = view(head.q, begin, count) * task_.scale;
+  s_.noalias() = q_ * k_.transpose();
   dp_.noalias() = dout * v_.transpose();
   if (!model_.sigma) return;
-  q2_ = q.cwiseAbs2();
+  q2_ = q_.cwiseAbs2();
   dout2_ = dout.cwiseAbs2();
   spread_.noalias() = q2_ * k2_.transpose();
   dp2_.noalias() = dout2_ * v2_.transpose();
@@ -100,10 +100,10 @@ void KeyPass::add_queries(const GroupHead& head, Index begin, Index count) {
   score(head, begin, count);
   weigh(head, begin, count);
   dv_head_.noalias() += p_.transpose() * view(head.dout, begin, count);
-  dk_head_.noalias() += ds_.transpose() * view(head.q, begin, count);
+  dk_head_.noalias() += ds_.transpose() * q_;
   if (!model_.sigma) return;
   dv_var_.noalias() += p_all_.transpose() * dout2_;
-  dk_var_.noalias() += square(task_.scale) * (ds_all_.transpose() * q2_);
+  dk_var_.noalias() += ds_all_.transpose() * q2_;
 }
 
 void KeyPass::add_head(const GroupHead& head) {
@@ -111,7 +111,6 @@ void KeyPass::add_head(const GroupHead& head) {
   dv_head_ = Matrix::Zero(keys_, v_.cols());
   for (Index begin = 0; begin < task_.query_count; begin += query_step)
     add_queries(head, begin, least(query_step, task_.query_count - begin));
-  dk_head_ *= task_.scale;
   dk_ += dk_head_;
   dv_ += dv_head_;
   const double chained = model_.kappa_grad_sum * (chain_.block + chain_.blocks) / 3;
