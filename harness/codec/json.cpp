@@ -86,11 +86,15 @@ Problem problem_from_json(const Json& json, std::string_view path) {
       if (field.required) fail_at(path, "key '" + std::string(field.key) + "' is missing");
       continue;
     }
-    const std::string at = path_of_key(path, field.key);
-    set_field(field.set, problem, to_field_text(field.kind, *found, at), at);
+    set_from_json(problem, field, *found, path_of_key(path, field.key));
   }
   if (const auto reason = why_invalid(problem)) fail_at(path, *reason);
   return problem;
+}
+
+void set_from_json(Problem& problem, const ProblemField& field, const Json& json,
+                   std::string_view path) {
+  set_field(field.set, problem, to_field_text(field.kind, json, path), path);
 }
 
 Json arithmetic_to_json(const Arithmetic& arithmetic) {

@@ -16,6 +16,9 @@ namespace fathom {
 
 Json problem_to_json(const Problem& problem);
 Problem problem_from_json(const Json& json, std::string_view path);
+/// Sets one field of a Problem; for readers that meet the fields one by one.
+void set_from_json(Problem& problem, const ProblemField& field, const Json& json,
+                   std::string_view path);
 /// Every field, numbers as numbers; absent ones keep their default when read.
 Json arithmetic_to_json(const Arithmetic& arithmetic);
 Arithmetic arithmetic_from_json(const Json& json, std::string_view path);

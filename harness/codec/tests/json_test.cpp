@@ -210,10 +210,11 @@ TEST(RecordJsonTest, EveryMissingKeyIsNoticed) {
 /// One random edit: a byte replaced, or a stretch removed or doubled.
 std::string damaged(std::string text, std::mt19937& random) {
   const auto below = [&](std::size_t n) { return random() % n; };
+  constexpr std::string_view bytes = "0123456789-+.eE\"\\{}[],:ntfau \x1b\xff";
   const std::size_t at = below(text.size());
   const std::size_t length = 1 + below(8);
   switch (below(3)) {
-    case 0: text[at] = "0123456789-+.eE\"\\{}[],:ntfau \x1b\xff"[below(34)]; break;
+    case 0: text[at] = bytes[below(bytes.size())]; break;
     case 1: text.erase(at, length); break;
     default: text.insert(at, text.substr(at, length));
   }
