@@ -10,14 +10,32 @@
 
 namespace fathom {
 
+/// A figure that somebody else published, to stand beside ours; the comparisons differ, so each
+/// says what it compares.
+struct PublishedFigure {
+  std::vector<std::string> tensors;  ///< o; dq, dk, dv.
+  std::string dtype;                 ///< Name of the dtype that the figure was taken in.
+  std::string what;                  ///< Which metric of a tensor it is, e.g. `max_abs`.
+  double low = 0;                    ///< The published range; 0 if only an upper end was given.
+  double high = 0;
+  std::string compares;  ///< What against what.
+  std::string source;    ///< Link.
+  bool operator==(const PublishedFigure&) const = default;
+};
+
 /// A named list of Cases, loaded from cases/<name>.json with its axes expanded.
 struct Suite {
   std::string name;
   std::string why;
+  std::vector<PublishedFigure> published;
   std::vector<Case> cases;
 };
 
-/// Reads a suite file. Throws DataError that names the file and the key path.
+/// The most Cases that one suite file may expand to; counted before anything is expanded.
+inline constexpr Index max_suite_cases = 100'000;
+
+/// Reads a suite file (format: cases/suite.schema.json). Throws DataError that names the file and
+/// the key path.
 Suite load_suite(const std::filesystem::path& file);
 
 /// What is known to fail, and why that is accepted for now.
@@ -26,7 +44,8 @@ struct Expectation {
   std::string file;
 };
 
-/// Reads an expectations file. Throws DataError that names the file and the key path.
+/// Reads an expectations file (format: cases/expectations.schema.json). Throws DataError that names
+/// the file and the key path.
 std::vector<Expectation> load_expectations(const std::filesystem::path& file);
 
 }  // namespace fathom
