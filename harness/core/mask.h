@@ -37,7 +37,8 @@ struct PrefixLm {
 };
 
 /// Packed documents inside one sequence: token positions are cut at the running sums of `lengths`
-/// (what is left over is one more document), and a query sees keys of its own document only.
+/// (what is left over is one more document), and a query sees keys of its own document only. A
+/// position before 0 (more queries than keys) belongs to the first document.
 struct Document {
   std::vector<Index> lengths;
   bool operator==(const Document&) const = default;

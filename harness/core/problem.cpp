@@ -235,6 +235,8 @@ bool product_fits(Index a, Index b, Index limit) {
 }
 
 constexpr Index most_elements = Index{1} << 40;
+/// Kernels take 32-bit cu_seqlens; so bounded, a count of visible pairs cannot overflow either.
+constexpr Index most_tokens = (Index{1} << 31) - 1;
 
 std::optional<std::string> why_lengths_invalid(const Problem& p) {
   if (p.sequences.empty()) return "seqs is empty; give at least one sequence";
@@ -248,12 +250,36 @@ std::optional<std::string> why_lengths_invalid(const Problem& p) {
     if (s.prefix_length != 0 && !has<PrefixLm>(p.mask)) {
       return "seqs gives a prefix length, but the mask has no prefix_lm term";
     }
-    total += std::max(s.query_length, s.key_length);
-    if (total > most_elements) return "seqs holds more tokens than fathom can address";
+    const Index length = std::max(s.query_length, s.key_length);
+    if (length > most_tokens - total) return "seqs holds more than 2^31 - 1 tokens";
+    total += length;
   }
-  const Index widest = std::max(p.query_heads, p.kv_heads) * std::max(p.head_dim, p.value_dim);
+  const Index widest = p.query_heads * std::max(p.head_dim, p.value_dim);
   if (!product_fits(total, widest, most_elements)) {
     return "a tensor would hold more than 2^40 elements";
+  }
+  return std::nullopt;
+}
+
+/// Whether the numbers of a term are ones that parse_mask would take, and small enough to add.
+bool in_range(const MaskTerm& term) {
+  if (const auto* window = std::get_if<Window>(&term)) {
+    return std::min(window->left, window->right) >= -1 &&
+           std::max(window->left, window->right) <= most_tokens;
+  }
+  if (const auto* document = std::get_if<Document>(&term)) {
+    return !document->lengths.empty() &&
+           std::all_of(document->lengths.begin(), document->lengths.end(),
+                       [](Index n) { return n >= 1 && n <= most_tokens; });
+  }
+  return true;
+}
+
+std::optional<std::string> why_mask_invalid(const Mask& mask) {
+  for (const MaskTerm& term : mask.terms) {
+    if (in_range(term)) continue;
+    return "mask term '" + to_string(Mask{{term}}) + "' holds a number out of range; windows are " +
+           "-1 to 2^31 - 1, document lengths 1 to 2^31 - 1";
   }
   return std::nullopt;
 }
@@ -300,6 +326,8 @@ std::optional<std::string> why_invalid(const Problem& p) {
            " does not divide hq=" + std::to_string(p.query_heads);
   }
   if (auto reason = why_lengths_invalid(p)) return reason;
+  if (auto reason = why_mask_invalid(p.mask)) return reason;
+  if (p.softmax_scale && !std::isfinite(*p.softmax_scale)) return "scale is not a finite number";
   if (p.layout != Layout::thd) {
     const auto differs = [&](const Sequence& s) {
       return s.query_length != p.sequences[0].query_length ||
