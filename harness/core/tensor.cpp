@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/core/tensor.h"
 
-#include <algorithm>
 #include <array>
+#include <utility>
 
 namespace fathom {
 namespace {
@@ -41,12 +41,24 @@ Index length_of(const Sequence& s, const TensorRow& row) {
   return row.over_keys ? s.key_length : s.query_length;
 }
 
-/// Tokens before the sequence (packed) and in all.
+/// Tokens before the sequence (packed); in all, for the number of sequences.
 Index tokens_before(const Problem& p, const TensorRow& row, Index sequence) {
   Index sum = 0;
-  for (Index i = 0; i < sequence; ++i)
+  for (Index i = 0; i < sequence; ++i) {
     sum += length_of(p.sequences[static_cast<std::size_t>(i)], row);
+  }
   return sum;
+}
+
+/// The sequence that holds a packed token, and its first token.
+std::pair<Index, Index> sequence_with(const Problem& p, const TensorRow& row, Index token) {
+  Index start = 0;
+  for (std::size_t i = 0; i < p.sequences.size(); ++i) {
+    const Index length = length_of(p.sequences[i], row);
+    if (token < start + length) return {static_cast<Index>(i), start};
+    start += length;
+  }
+  return {0, 0};
 }
 
 TensorSpec make_spec(const Problem& p, TensorName name) {
@@ -144,17 +156,22 @@ HeadView head_view(const Problem& p, TensorName name, Index sequence, Index head
 }
 
 ElementPlace place_of(const Problem& p, TensorName name, Index element) {
-  // The views of all (sequence, head) partition the tensor, so exactly one holds the element.
-  for (Index s = 0; s < static_cast<Index>(p.sequences.size()); ++s) {
-    for (Index h = 0; h < head_count(p, name); ++h) {
-      const HeadView view = head_view(p, name, s, h);
-      const Index distance = element - view.offset;
-      if (distance < 0 || distance >= view.rows * view.row_stride) continue;
-      if (distance % view.row_stride >= view.channels) continue;
-      return {s, h, distance / view.row_stride, distance % view.row_stride};
-    }
-  }
-  return {};
+  const TensorRow& row = row_of(name);
+  const Index heads = head_count(p, name);
+  const Index channels = channels_of(p, row);
+  const bool packed = p.layout == Layout::thd;
+  const Index tokens = tokens_before(p, row, static_cast<Index>(p.sequences.size()));
+  if (element < 0 || element >= tokens * heads * channels) return {};
+  // Dense tensors are blocks of one sequence, a packed one is a single block of all of them.
+  const Index length = packed ? tokens : length_of(p.sequences.front(), row);
+  const Index block = element / (length * heads * channels);
+  const Index inside = element / channels % (length * heads);
+  const bool heads_outside = row.per_row || p.layout == Layout::bhsd;
+  const Index head = heads_outside ? inside / length : inside % heads;
+  const Index token = heads_outside ? inside % length : inside / heads;
+  if (!packed) return {block, head, token, element % channels};
+  const auto [sequence, start] = sequence_with(p, row, token);
+  return {sequence, head, token - start, element % channels};
 }
 
 }  // namespace fathom
