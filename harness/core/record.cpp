@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/core/record.h"
 
-#include <algorithm>
+#include <cmath>
 
 namespace fathom {
 
@@ -13,8 +13,8 @@ std::optional<double> worst_margin(const Record& record) {
   std::optional<double> worst;
   for (const TensorMetrics& tensor : record.tensors) {
     for (const auto& [check, share] : tensor.margin) {
-      // Written so that a NaN share, which is a failure, wins.
-      if (!worst || !(share <= *worst)) worst = share;
+      // A NaN share is a failure: it wins, and nothing compares as larger after it.
+      if (!worst || std::isnan(share) || share > *worst) worst = share;
     }
   }
   return worst;
