@@ -24,14 +24,22 @@ Fill fill_named(std::string_view name) {
   throw DataError("fill '" + std::string(name) + "' is unknown" + did_you_mean(name, names));
 }
 
-/// FNV-1a: stable across machines and versions, which std::hash is not.
-std::uint64_t fnv1a(std::string_view text) {
+void set_once(std::optional<std::string_view>& field, std::string_view token) {
+  const std::string_view key = token.substr(0, token.find('='));
+  if (field) throw DataError("field '" + std::string(key) + "' is given twice");
+  field = token.substr(key.size() + 1);
+}
+
+/// FNV-1a: stable across machines and versions, which std::hash is not. The last step lets the last
+/// letters, which are the seed's, reach every bit.
+std::uint64_t stable_hash(std::string_view text) {
   std::uint64_t hash = 0xcbf29ce484222325ULL;
   for (const char c : text) {
     hash ^= static_cast<unsigned char>(c);
     hash *= 0x100000001b3ULL;
   }
-  return hash;
+  hash = (hash ^ (hash >> 33)) * 0xff51afd7ed558ccdULL;
+  return hash ^ (hash >> 33);
 }
 
 }  // namespace
@@ -44,21 +52,25 @@ std::string to_string(const Case& c) {
 Case parse_case(std::string_view text) {
   Case c;
   std::string problem;
+  std::optional<std::string_view> fill;
+  std::optional<std::string_view> seed;
   for (const std::string_view token : split(trim(text), ' ')) {
     if (token.starts_with("fill=")) {
-      c.fill = fill_named(token.substr(5));
+      set_once(fill, token);
     } else if (token.starts_with("seed=")) {
-      c.seed = parse_seed(token.substr(5));
+      set_once(seed, token);
     } else {
       problem += std::string(token) + ' ';
     }
   }
   c.problem = parse_problem(problem);
+  if (fill) c.fill = fill_named(*fill);
+  if (seed) c.seed = parse_seed(*seed);
   return c;
 }
 
 std::string case_id(std::string_view backend, const Case& c) {
-  std::uint64_t hash = fnv1a(std::string(backend) + '\n' + to_string(c));
+  std::uint64_t hash = stable_hash(std::string(backend) + '\n' + to_string(c));
   std::string id;
   for (int i = 0; i < 10; ++i, hash >>= 4) id += "0123456789abcdef"[hash & 0xF];
   return id;
