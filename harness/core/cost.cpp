@@ -38,7 +38,6 @@ Cost cost_of(const Problem& problem) {
   Problem whole = problem;  // LSE counts as traffic whether it is asked for or not.
   whole.lse = LseRequest::required;
   whole.direction = Direction::fwd_bwd;
-  whole.lse_cotangent = problem.lse_cotangent;
   for (const TensorSpec& spec : input_specs(whole)) {
     const auto bytes = static_cast<double>(byte_count(spec));
     const bool cotangent = spec.name == TensorName::dout || spec.name == TensorName::dlse;

@@ -28,9 +28,9 @@ std::string_view trim(std::string_view text) {
 
 std::string join(std::span<const std::string> parts, std::string_view separator) {
   std::string text;
-  for (const std::string& part : parts) {
-    if (!text.empty()) text += separator;
-    text += part;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (i > 0) text += separator;
+    text += parts[i];
   }
   return text;
 }
@@ -83,7 +83,12 @@ std::string did_you_mean(std::string_view word, std::span<const std::string_view
     return edit_distance(word, a) < edit_distance(word, b);
   });
   if (nearest == candidates.end()) return {};
-  if (edit_distance(word, *nearest) > std::max<std::size_t>(2, word.size() / 2)) return {};
+  // Half the letters may be wrong, three at most, and never all: no guess is better than a wild
+  // one.
+  const std::size_t distance = edit_distance(word, *nearest);
+  if (distance >= word.size() || distance > std::clamp<std::size_t>(word.size() / 2, 1, 3)) {
+    return {};
+  }
   return " (did you mean '" + std::string(*nearest) + "'?)";
 }
 
