@@ -1,54 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/core/filter.h"
 
-#include "harness/core/error.h"
+#include "harness/core/filter_tokens.h"
 #include "harness/core/text.h"
+#include "harness/core/verdict.h"
 
 #include <algorithm>
 #include <array>
-#include <cctype>
-#include <cmath>
+#include <utility>
 
 namespace fathom {
 
-/// A query is a tree of these; leaves test one row.
+/// A query is a tree of these; leaves test one row. `all` and `any` have any number of parts, so
+/// the tree is as deep as the query's parentheses and no deeper.
 struct Filter::Node {
-  enum class Kind : std::uint8_t { always, both, either, negate, leaf };
-  Kind kind = Kind::always;
-  std::shared_ptr<const Node> left;
-  std::shared_ptr<const Node> right;
+  enum class Kind : std::uint8_t { all, any, negate, leaf };
+  Kind kind = Kind::all;
+  std::vector<std::shared_ptr<const Node>> parts;
   std::function<bool(const FilterRow&)> test;
 };
 
 namespace {
 
 using Node = Filter::Node;
+using Nodes = std::vector<std::shared_ptr<const Node>>;
 using NodePtr = std::shared_ptr<const Node>;
+using Test = std::function<bool(const FilterRow&)>;
+
+constexpr int deepest = 64;  ///< Levels of parentheses; a query may come from anyone.
 
 bool holds(const Node& node, const FilterRow& row) {
+  const auto part_holds = [&](const NodePtr& part) { return holds(*part, row); };
   switch (node.kind) {
-    case Node::Kind::always: return true;
-    case Node::Kind::both: return holds(*node.left, row) && holds(*node.right, row);
-    case Node::Kind::either: return holds(*node.left, row) || holds(*node.right, row);
-    case Node::Kind::negate: return !holds(*node.left, row);
+    case Node::Kind::all: return std::all_of(node.parts.begin(), node.parts.end(), part_holds);
+    case Node::Kind::any: return std::any_of(node.parts.begin(), node.parts.end(), part_holds);
+    case Node::Kind::negate: return !holds(*node.parts.front(), row);
     case Node::Kind::leaf: return node.test(row);
   }
   return false;
 }
 
-NodePtr make_node(Node::Kind kind, NodePtr left, NodePtr right = nullptr) {
-  auto node = std::make_shared<Node>();
-  node->kind = kind;
-  node->left = std::move(left);
-  node->right = std::move(right);
-  return node;
+NodePtr make_node(Node::Kind kind, Nodes parts, Test test = nullptr) {
+  if (kind != Node::Kind::negate && parts.size() == 1) return parts.front();
+  return std::make_shared<Node>(Node{kind, std::move(parts), std::move(test)});
 }
 
-NodePtr make_leaf(std::function<bool(const FilterRow&)> test) {
-  auto node = std::make_shared<Node>();
-  node->kind = Node::Kind::leaf;
-  node->test = std::move(test);
-  return node;
+NodePtr make_leaf(Test test) {
+  return make_node(Node::Kind::leaf, {}, std::move(test));
 }
 
 struct Unit {
@@ -70,10 +68,9 @@ std::optional<double> parse_quantity(std::string_view text) {
   return parse_double(text);
 }
 
-using Compare = bool (*)(double, double);
 struct Operator {
   std::string_view text;
-  Compare compare;
+  bool (*compare)(double, double);
 };
 constexpr std::array operators{
     // Longer ones first.
@@ -85,175 +82,203 @@ constexpr std::array operators{
     Operator{">", [](double a, double b) { return a > b; }},
 };
 
-bool known_field(std::string_view name) {
-  return std::any_of(filter_fields().begin(), filter_fields().end(),
-                     [&](const FilterField& field) { return field.name == name; });
+std::string guess_field(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const FilterField& field : filter_fields()) names.push_back(field.name);
+  return did_you_mean(name, names);
 }
 
-[[noreturn]] void bad_query(std::string_view query, const std::string& what) {
-  throw UsageError("filter '" + std::string(query) + "': " + what);
+const FilterField* find_field(std::string_view name) {
+  const std::vector<FilterField>& fields = filter_fields();
+  const auto at = std::find_if(fields.begin(), fields.end(),
+                               [&](const FilterField& field) { return field.name == name; });
+  return at == fields.end() ? nullptr : &*at;
 }
 
-/// `a,b*,c` or `!a,b`: whether any value matches any glob.
-NodePtr text_leaf(std::string field, std::string_view value) {
-  const bool negated = value.starts_with('!');
-  if (negated) value.remove_prefix(1);
+/// `a,b*,window(1,2)` or `!a,b`: globs, of which one or none must match.
+struct Alternatives {
+  bool negated = false;
   std::vector<std::string> globs;
-  for (const std::string_view glob : split(value, ',')) globs.emplace_back(glob);
-  return make_leaf([field = std::move(field), globs, negated](const FilterRow& row) {
-    const std::vector<std::string> values = row.texts(field);
-    const bool any = std::any_of(values.begin(), values.end(), [&](const std::string& text) {
-      return std::any_of(globs.begin(), globs.end(),
-                         [&](const std::string& glob) { return glob_match(glob, text); });
+
+  explicit Alternatives(std::string_view value) : negated(value.starts_with('!')) {
+    if (negated) value.remove_prefix(1);
+    globs.emplace_back();
+    int depth = 0;
+    for (const char c : value) {
+      depth += c == '(' ? 1 : c == ')' ? -1 : 0;
+      if (c == ',' && depth <= 0) {
+        globs.emplace_back();
+      } else {
+        globs.back() += c;
+      }
+    }
+    // Some texts hold commas themselves: seqs:3,5 means either length, or the list.
+    if (globs.size() > 1) globs.emplace_back(value);
+  }
+
+  template <typename Matches>
+  [[nodiscard]] bool any(Matches matches) const {
+    return std::any_of(globs.begin(), globs.end(), matches);
+  }
+};
+
+/// `field:value`. A number without a text form is compared as one: hq:8,16.
+NodePtr value_leaf(std::string field, std::string_view value) {
+  return make_leaf([field = std::move(field), want = Alternatives(value)](const FilterRow& row) {
+    const std::vector<std::string> texts = row.texts(field);
+    const auto number = texts.empty() ? row.number(field) : std::nullopt;
+    const bool any = want.any([&](const std::string& glob) {
+      if (number) return glob == "*" || parse_quantity(glob) == number;
+      return std::any_of(texts.begin(), texts.end(),
+                         [&](const std::string& text) { return glob_match(glob, text); });
     });
-    return any != negated;
+    return any != want.negated;
   });
 }
 
-/// `backend:verdict`: the row is that backend's and has that outcome.
-NodePtr backend_leaf(std::string backend, std::string_view verdict) {
-  return make_node(Node::Kind::both, text_leaf("backend", backend), text_leaf("verdict", verdict));
+NodePtr number_leaf(std::string field, const Operator& op, double want) {
+  return make_leaf([field = std::move(field), &op, want](const FilterRow& row) {
+    const auto got = row.number(field);
+    return got && op.compare(*got, want);
+  });
+}
+
+NodePtr glob_leaf(const std::string& glob) {
+  return make_leaf(
+      [glob = '*' + glob + '*'](const FilterRow& row) { return glob_match(glob, row.all_text); });
+}
+
+NodePtr literal_leaf(std::string text) {
+  return make_leaf([text = std::move(text)](const FilterRow& row) {
+    return row.all_text.find(text) != std::string::npos;
+  });
+}
+
+/// Whether a value of backend:verdict can match some outcome, so that a mistyped field is not
+/// taken for a backend.
+bool names_verdict(std::string_view value) {
+  return Alternatives(value).any([](const std::string& glob) {
+    const std::string head = glob.substr(0, glob.find('('));
+    return glob_match(head, to_string(Expected::expected_fail)) ||
+           glob_match(head, to_string(Expected::unexpected_pass)) ||
+           std::any_of(verdicts.begin(), verdicts.end(),
+                       [&](const VerdictInfo& row) { return glob_match(head, row.name); });
+  });
 }
 
 class Parser {
  public:
-  explicit Parser(std::string_view query) : query_(query) {}
+  explicit Parser(std::string_view query) : query_(query), tokens_(filter_tokens(query)) {}
 
   NodePtr parse() {
     NodePtr node = parse_either();
-    if (at_ < tokens_.size()) bad_query(query_, "'" + tokens_[at_] + "' is out of place");
+    if (at_ < tokens_.size()) out_of_place();
     return node;
-  }
-
-  void tokenize() {
-    std::string word;
-    for (std::size_t i = 0; i < query_.size(); ++i) {
-      const char c = query_[i];
-      if (c == '"') {
-        i = read_quoted(i, word);
-      } else if (std::isspace(static_cast<unsigned char>(c)) != 0) {
-        flush(word);
-      } else if (c == '(' && word.empty()) {
-        tokens_.emplace_back("(");
-      } else if (c == ')' && std::count(word.begin(), word.end(), '(') == 0) {
-        flush(word);
-        tokens_.emplace_back(")");
-      } else {
-        word += c;  // Parentheses inside a word belong to values like causal(top_left).
-        if (c == ')') flush(word);
-      }
-    }
-    flush(word);
   }
 
  private:
-  std::size_t read_quoted(std::size_t open, std::string& word) {
-    const std::size_t close = query_.find('"', open + 1);
-    if (close == std::string_view::npos) bad_query(query_, "a closing quote is missing");
-    if (word.empty()) word = '"';  // Marks a bare "text" term.
-    word += query_.substr(open + 1, close - open - 1);
-    return close;
+  [[nodiscard]] bool next_is(std::string_view text) const {
+    return at_ < tokens_.size() && tokens_[at_].text == text && !tokens_[at_].quoted;
   }
 
-  void flush(std::string& word) {
-    if (!word.empty()) tokens_.push_back(word);
-    word.clear();
+  bool take(std::string_view text) {
+    if (!next_is(text)) return false;
+    ++at_;
+    return true;
   }
 
-  [[nodiscard]] bool next_is(std::string_view token) const {
-    return at_ < tokens_.size() && tokens_[at_] == token;
-  }
+  [[noreturn]] void fail(const std::string& what) const { bad_filter(query_, what); }
+  [[noreturn]] void out_of_place() const { fail("'" + tokens_[at_].text + "' is out of place"); }
 
   NodePtr parse_either() {
-    NodePtr node = parse_both();
-    while (next_is("or")) {
-      ++at_;
-      node = make_node(Node::Kind::either, node, parse_both());
-    }
-    return node;
+    Nodes parts{parse_both()};
+    while (take("or")) parts.push_back(parse_both());
+    return make_node(Node::Kind::any, std::move(parts));
   }
 
   NodePtr parse_both() {
-    NodePtr node = parse_term();
+    Nodes parts{parse_term()};
     while (at_ < tokens_.size() && !next_is("or") && !next_is(")")) {
-      if (next_is("and")) ++at_;
-      node = make_node(Node::Kind::both, node, parse_term());
+      take("and");
+      parts.push_back(parse_term());
     }
-    return node;
+    return make_node(Node::Kind::all, std::move(parts));
   }
 
   NodePtr parse_term() {
-    if (at_ >= tokens_.size()) bad_query(query_, "a term is missing at the end");
-    const std::string token = tokens_[at_++];
-    if (token == "not") return make_node(Node::Kind::negate, parse_term());
-    if (token == "(") {
-      NodePtr node = parse_either();
-      if (!next_is(")")) bad_query(query_, "a closing parenthesis is missing");
-      ++at_;
-      return node;
-    }
-    if (token == ")" || token == "and" || token == "or") {
-      bad_query(query_, "'" + token + "' is out of place");
-    }
-    return parse_leaf(token);
+    bool negated = false;
+    while (take("not")) negated = !negated;
+    NodePtr node = take("(") ? parse_group() : parse_leaf();
+    return negated ? make_node(Node::Kind::negate, {node}) : node;
   }
 
-  NodePtr parse_leaf(const std::string& token) {
-    if (token.front() == '"') return search_leaf(token.substr(1), false);
-    if (token.size() > 2 && token.front() == '/' && token.back() == '/') {
-      return search_leaf(token.substr(1, token.size() - 2), true);
-    }
-    if (NodePtr leaf = field_leaf(token)) return leaf;
-    const std::size_t colon = token.rfind(':');
-    if (colon == std::string::npos) return search_leaf(token, false);
-    const std::string verdict = token.substr(colon + 1);
-    return backend_leaf(token.substr(0, colon), verdict);
+  NodePtr parse_group() {
+    if (++depth_ > deepest) fail("it is nested deeper than " + std::to_string(deepest) + " levels");
+    NodePtr node = parse_either();
+    if (!take(")")) fail("a closing parenthesis is missing");
+    --depth_;
+    return node;
   }
 
-  /// `field:value` or `field<op>number`; null if the token does not start with a known field.
-  NodePtr field_leaf(const std::string& token) {
-    const std::size_t end = token.find_first_of(":=!<>");
-    if (end == std::string::npos || end == 0) return nullptr;
-    const std::string field = token.substr(0, end);
-    const std::string_view rest = std::string_view(token).substr(end);
-    if (!known_field(field)) {
-      if (rest.front() == ':') return nullptr;
-      std::vector<std::string_view> names;
-      for (const FilterField& f : filter_fields()) names.push_back(f.name);
-      bad_query(query_, "unknown field '" + field + "'" + did_you_mean(field, names));
+  NodePtr parse_leaf() {
+    if (at_ >= tokens_.size()) fail("a term is missing at the end");
+    if (next_is(")") || next_is("and") || next_is("or")) out_of_place();
+    const FilterToken& token = tokens_[at_++];
+    const std::string& text = token.text;
+    if (token.quoted) return literal_leaf(text);
+    if (text.size() > 2 && text.front() == '/' && text.back() == '/') {
+      return glob_leaf(text.substr(1, text.size() - 2));
     }
-    if (rest.front() == ':') return value_leaf(field, rest.substr(1));
-    for (const Operator& op : operators) {
-      if (rest.starts_with(op.text)) return compare_leaf(field, op, rest.substr(op.text.size()));
-    }
-    bad_query(query_, "'" + token + "' has no operator fathom knows");
+    const std::size_t end = text.find_first_of(":=!<>");
+    if (end == std::string::npos) return glob_leaf(text);
+    const FilterField* field = find_field(text.substr(0, end));
+    if (field == nullptr) return verdict_leaf(text, end);
+    if (text[end] == ':') return value_leaf(text.substr(0, end), value_after(text, end + 1));
+    return compare_leaf(*field, text, end);
   }
 
-  NodePtr value_leaf(const std::string& field, std::string_view value) {
-    if (value.empty()) bad_query(query_, "'" + field + ":' has no value");
-    return text_leaf(field, value);
+  [[nodiscard]] std::string_view value_after(std::string_view text, std::size_t begin) const {
+    const std::string_view value = text.substr(begin);
+    if (value.empty() || value == "!") fail("'" + std::string(text) + "' has no value");
+    return value;
   }
 
-  NodePtr compare_leaf(const std::string& field, const Operator& op, std::string_view value) {
-    const auto want = parse_quantity(value);
-    if (!want && (op.text == "=" || op.text == "!=")) {
-      return text_leaf(field, (op.text == "!=" ? "!" : "") + std::string(value));
+  /// `backend:verdict`: the row is that backend's and has that outcome.
+  [[nodiscard]] NodePtr verdict_leaf(const std::string& text, std::size_t end) const {
+    const std::string head = text.substr(0, end);
+    if (head.empty()) fail("'" + text + "' has nothing before '" + text[end] + "'");
+    if (text[end] != ':') fail("unknown field '" + head + "'" + guess_field(head));
+    const std::size_t colon = text.rfind(':');
+    const std::string_view verdict = value_after(text, colon + 1);
+    if (!names_verdict(verdict)) {
+      fail("'" + text + "' is neither field:value" + guess_field(head) +
+           " nor backend:verdict; a backend alone is backend:" + text);
     }
-    if (!want) bad_query(query_, "'" + std::string(value) + "' is no number");
-    return make_leaf([field, compare = op.compare, want = *want](const FilterRow& row) {
-      const auto got = row.number(field);
-      return got && compare(*got, want);
+    return make_node(Node::Kind::all, {value_leaf("backend", text.substr(0, colon)),
+                                       value_leaf("verdict", verdict)});
+  }
+
+  /// `field<op>number`; = and != compare texts too.
+  [[nodiscard]] NodePtr compare_leaf(const FilterField& field, std::string_view text,
+                                     std::size_t end) const {
+    const std::string name(field.name);
+    const auto op = std::find_if(operators.begin(), operators.end(), [&](const Operator& o) {
+      return text.substr(end).starts_with(o.text);
     });
-  }
-
-  static NodePtr search_leaf(const std::string& word, bool whole) {
-    const std::string glob = whole ? word : "*" + word + "*";
-    return make_leaf([glob](const FilterRow& row) { return glob_match(glob, row.all_text); });
+    if (op == operators.end()) fail("'" + std::string(text) + "' has no operator fathom knows");
+    const std::string_view value = value_after(text, end + op->text.size());
+    const auto number = parse_quantity(value);
+    if (field.number && number) return number_leaf(name, *op, *number);
+    if (field.text && op->text == "=") return value_leaf(name, value);
+    if (field.text && op->text == "!=") return value_leaf(name, '!' + std::string(value));
+    fail(field.number ? "'" + std::string(value) + "' is no number"
+                      : "'" + name + "' is no number; compare it with : or =");
   }
 
   std::string_view query_;
-  std::vector<std::string> tokens_;
+  std::vector<FilterToken> tokens_;
   std::size_t at_ = 0;
+  int depth_ = 0;
 };
 
 }  // namespace
@@ -263,10 +288,7 @@ Filter::Filter() : root_(std::make_shared<Node>()) {}
 Filter Filter::parse(std::string_view query) {
   Filter filter;
   filter.text_ = query;
-  if (trim(query).empty()) return filter;
-  Parser parser(query);
-  parser.tokenize();
-  filter.root_ = parser.parse();
+  if (!trim(query).empty()) filter.root_ = Parser(query).parse();
   return filter;
 }
 

@@ -24,11 +24,13 @@ struct FilterRow {
 ///   query := term { [and] term } | query or query | not term | ( query )
 ///   term  := field:value | field<op>number | backend:verdict | "text" | /glob*/ | word
 ///   op    := = != < <= > >=        value := glob | a,b,c | !x
-/// Numbers take units (2ms, 1GiB). `word` alone means that the row's text contains it.
+/// Numbers take units (2ms, 1GiB). The row's text contains "text" literally, `word` and /glob*/ as
+/// globs. Parentheses inside a word are part of it, mask:window(128,0); quotes keep blanks and
+/// parentheses in a value, suite:"my suite". At most 64 levels of parentheses.
 class Filter {
  public:
   Filter();  ///< Matches everything.
-  /// Throws UsageError with one sentence that points at the offending place.
+  /// Throws UsageError with one sentence that quotes the offending place.
   static Filter parse(std::string_view query);
   [[nodiscard]] bool matches(const FilterRow& row) const;
   [[nodiscard]] const std::string& text() const { return text_; }
@@ -44,6 +46,8 @@ class Filter {
 struct FilterField {
   std::string_view name;
   std::string_view meaning;
+  bool text;    ///< Has texts, which globs match.
+  bool number;  ///< Has a number, which < and > compare.
 };
 const std::vector<FilterField>& filter_fields();
 

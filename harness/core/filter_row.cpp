@@ -52,9 +52,11 @@ constexpr auto no_number = +[](const Record&) { return Number(); };
 constexpr auto no_text = +[](const Record&) { return Texts(); };
 
 const std::array field_rows{
-    FieldRow{"backend", "backend[:variant][/lowering], with or without the lowering",
+    FieldRow{"backend", "backend[:variant][/lowering], whole or without what follows",
              [](const Record& r) {
-               return Texts{answered(r), backend_of(answered(r)), r.planned.backend};
+               const std::string backend = backend_of(answered(r));
+               return Texts{answered(r), backend, backend.substr(0, backend.find(':')),
+                            r.planned.backend};
              },
              no_number},
     FieldRow{"lowering", "how the backend answered: native, loop, dense_mask, ...",
@@ -84,6 +86,8 @@ const std::array field_rows{
                return texts;
              },
              no_number},
+    FieldRow{"family", "the words of all mask terms, as in causal&window",
+             [](const Record& r) { return Texts{family(r.planned.c.problem.mask)}; }, no_number},
     FieldRow{"fill", "how the inputs are drawn",
              [](const Record& r) { return Texts{std::string(to_string(r.planned.c.fill))}; },
              no_number},
@@ -118,9 +122,10 @@ const std::array field_rows{
              }},
     FieldRow{"verdict", "pass, fail, fail(accuracy), expected_fail, ...",
              [](const Record& r) {
-               return Texts{std::string(to_string(r.verdict)),
-                            outcome_text(r.verdict, r.fail_class, Expected::no),
-                            std::string(to_string(r.expected)), outcome_text(r)};
+               Texts texts{std::string(to_string(r.verdict)),
+                           outcome_text(r.verdict, r.fail_class, Expected::no), outcome_text(r)};
+               if (r.expected != Expected::no) texts.emplace_back(to_string(r.expected));
+               return texts;
              },
              no_number},
     FieldRow{"class", "class of a failure: accuracy, contract, ...",
@@ -146,6 +151,12 @@ const FieldRow* find_field(std::string_view name) {
   return at == field_rows.end() ? nullptr : &*at;
 }
 
+/// Fields that only a case that ended has; the others are known when it is planned.
+bool is_outcome(std::string_view name) {
+  constexpr std::array<std::string_view, 5> names{"device", "verdict", "class", "reason", "check"};
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 FilterRow row_of(std::shared_ptr<const Record> record) {
   FilterRow row;
   row.texts = [record](std::string_view name) {
@@ -156,8 +167,7 @@ FilterRow row_of(std::shared_ptr<const Record> record) {
     const FieldRow* field = find_field(name);
     return field == nullptr ? Number() : field->number(*record);
   };
-  row.all_text = record->planned.id + ' ' + answered(*record) + ' ' + to_string(record->planned.c) +
-                 ' ' + outcome_text(*record) + ' ' + record->reason;
+  row.all_text = record->planned.id + ' ' + answered(*record) + ' ' + to_string(record->planned.c);
   return row;
 }
 
@@ -166,20 +176,28 @@ FilterRow row_of(std::shared_ptr<const Record> record) {
 const std::vector<FilterField>& filter_fields() {
   static const std::vector<FilterField> list = [] {
     std::vector<FilterField> fields;
-    for (const FieldRow& row : field_rows) fields.push_back({row.name, row.meaning});
+    for (const FieldRow& row : field_rows) {
+      fields.push_back({row.name, row.meaning, row.texts != no_text, row.number != no_number});
+    }
     return fields;
   }();
   return list;
 }
 
 FilterRow filter_row(const Record& record) {
-  return row_of(std::make_shared<Record>(record));
+  FilterRow row = row_of(std::make_shared<Record>(record));
+  row.all_text += ' ' + outcome_text(record) + ' ' + record.reason;
+  return row;
 }
 
 FilterRow filter_row(const PlannedCase& planned) {
   auto record = std::make_shared<Record>();
   record->planned = planned;
-  return row_of(std::move(record));
+  FilterRow row = row_of(std::move(record));
+  row.texts = [texts = std::move(row.texts)](std::string_view name) {
+    return is_outcome(name) ? Texts() : texts(name);
+  };
+  return row;
 }
 
 }  // namespace fathom
