@@ -23,7 +23,10 @@ else
 fi
 
 settings=(-DFATHOM_TORCH_PYTHON="${FATHOM_TORCH_PYTHON:-$(command -v python3 || true)}")
-[[ ! -d third_party ]] || settings+=(-DCMAKE_PREFIX_PATH="$PWD/third_party")
+if [[ -d third_party ]]; then
+  settings+=(-DCMAKE_PREFIX_PATH="$PWD/third_party"
+    -DCHART_JS="$PWD/third_party/share/javascript/chart.js/chart.min.js")
+fi
 build_release "${settings[@]}"
 build/release/fathom doctor || warn "doctor found something missing, see above"
 

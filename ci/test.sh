@@ -66,8 +66,8 @@ stage_format() {
   sources | xargs clang-format-14 --dry-run --Werror
 }
 stage_tidy() {
-  command -v run-clang-tidy-14 > /dev/null || { say "clang-tidy-14 is not installed"; return "$absent"; }
-  run-clang-tidy-14 -quiet -p build/release -j "$jobs" "$PWD/(harness|reference|cases|reports|backends/(eigen|fake))/"
+  command -v clang-tidy-14 > /dev/null || { say "clang-tidy-14 is not installed"; return "$absent"; }
+  ci/tidy.py build/release
 }
 
 # run_stage <name>: runs it and enters it into the count, unless the tests it ran are there already.

@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs clang-tidy 14 over our sources, once per file and content.
+
+    ci/tidy.py BUILD_FOLDER
+
+Left out, because they take longer than all the rest (the tidy preset has them): tests, benchmarks,
+sources that include libtorch, and the path-sensitive analyzer. A file that was clean is not looked at
+again until it, a header of ours that it reaches, its command or .clang-tidy changes. Exit status 1 if
+anything was found.
+"""
+
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TIDY = "clang-tidy-14"
+ARGUMENTS = ["--quiet", "--checks=-clang-analyzer-*"]
+OURS = re.compile(r"(harness|backends|reference|cases|reports)/.*\.cpp")
+LEFT_OUT = re.compile(r"/(tests|benchmarks)/|^backends/torch/")
+INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
+NOISE = re.compile(r"^\d+ warnings? (generated|treated)|^Suppressed |^Use -header-filter")
+
+
+def commands(build):
+    """Our sources with their compile command; the first one where a file is built several times."""
+    found = {}
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        file = os.path.relpath(entry["file"], ROOT)
+        if OURS.fullmatch(file) and not LEFT_OUT.search(file):
+            found.setdefault(file, entry)
+    return found
+
+
+def reached(file, seen):
+    """Adds `file` and every header of ours that it includes, directly or not."""
+    path = ROOT / file
+    if file not in seen and path.is_file():
+        seen.add(file)
+        for header in INCLUDE.findall(path.read_text()):
+            reached(header, seen)
+    return seen
+
+
+def key(file, entry):
+    """A name that changes with whatever could change the answer."""
+    parts = [entry["command"].encode(), (ROOT / ".clang-tidy").read_bytes(), *map(str.encode, ARGUMENTS)]
+    parts += [part for name in sorted(reached(file, set())) for part in (name.encode(), (ROOT / name).read_bytes())]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def look(file, database):
+    result = subprocess.run([TIDY, *ARGUMENTS, "-p", database, ROOT / file], capture_output=True, text=True)
+    lines = (result.stdout + result.stderr).splitlines()
+    return result.returncode, "\n".join(line for line in lines if not NOISE.match(line))
+
+
+def main():
+    if len(sys.argv) != 2 or not (pathlib.Path(sys.argv[1]) / "compile_commands.json").is_file():
+        sys.exit("usage: ci/tidy.py BUILD_FOLDER, one that was configured with compile_commands.json")
+    build = pathlib.Path(sys.argv[1])
+    entries = commands(build)
+    stamps = build / "tidy"
+    stamps.mkdir(exist_ok=True)
+    (stamps / "compile_commands.json").write_text(json.dumps(list(entries.values())))
+    keys = {file: key(file, entry) for file, entry in entries.items()}
+    todo = [file for file in entries if not (stamps / keys[file]).exists()]
+    bad = 0
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for file, (code, text) in zip(todo, pool.map(lambda file: look(file, stamps), todo)):
+            if code == 0:
+                (stamps / keys[file]).touch()
+            else:
+                bad += 1
+            if text.strip():
+                print(text, flush=True)
+    print(f"{len(entries)} files, {len(todo)} looked at, {bad} with findings.")
+    return 1 if bad or not entries else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
