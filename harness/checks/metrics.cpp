@@ -33,8 +33,10 @@ std::size_t bucket_of(const DtypeInfo& dtype, double got, double want) {
     return error_of(dtype.dtype, got, want) == 0 ? 0 : std::size_t{non_finite};
   }
   if (got * want < 0) return sign_differs;
-  const double steps = std::ceil(std::abs(e) * inverse_ulp(dtype, want) - 0.5);
-  if (steps < 3) return steps > 0 ? static_cast<std::size_t>(steps) : 0;
+  const double distance = std::abs(e) * inverse_ulp(dtype, want);
+  if (distance <= 0.5) return 0;
+  const double steps = std::ceil(distance - 0.5);
+  if (steps < 3) return static_cast<std::size_t>(steps);
   if (steps > 0x1p15) return above;
   return static_cast<std::size_t>(std::bit_width(static_cast<std::uint64_t>(steps) - 1)) + 1;
 }
@@ -122,7 +124,8 @@ void element_metrics(const Evidence& evidence, const Comparison& comparison,
     const double size = std::abs(e);
     sums.ee += e * e;
     metrics.max_abs = std::max(metrics.max_abs, size);
-    metrics.max_rel = std::max(metrics.max_rel, share_of(size, std::max(std::abs(want[i]), floor)));
+    const double scale = std::max(std::abs(want[i]), floor);
+    if (size > metrics.max_rel * scale) metrics.max_rel = size / scale;
     ++metrics.ulp_hist[bucket_of(dtype, got, want[i])];
     count(metrics, got, want[i]);
     if (size == 0) continue;

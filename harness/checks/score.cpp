@@ -30,14 +30,18 @@ class Scorer {
 
   void sequence(const Problem& problem, Index sequence, const Reach& reach) {
     ScoreSums sums;
+    const std::vector<Index>& terms = terms_of_rows(reach, name_);
     for (Index head = 0; head < head_count(problem, name_); ++head) {
       const HeadView view = head_view(problem, name_, sequence, head);
-      const std::vector<Index>& terms = terms_of_rows(reach, name_);
       for (Index row = 0; row < view.rows; ++row) {
         const Index first = view.offset + row * view.row_stride;
-        const bool dead = terms[static_cast<std::size_t>(row)] == 0;
-        norms(first, view.channels);
-        score_.rows.push_back(dead ? -1 : live_row(first, view.channels, sums));
+        const bool live = terms[static_cast<std::size_t>(row)] != 0;
+        if (live && columns_.sigma != nullptr) {
+          score_.rows.push_back(modelled_row(first, view.channels, sums));
+        } else {
+          norms(first, view.channels);
+          score_.rows.push_back(live ? 0 : -1);
+        }
       }
     }
     score_.all += sums;
@@ -47,20 +51,28 @@ class Scorer {
   Score take() { return std::move(score_); }
 
  private:
-  /// Sums of squares and the count of wrong non-finite elements, over dead rows too.
-  void norms(Index first, Index channels) {
+  struct Norms {
     double ee = 0;
     double ww = 0;
+  };
+
+  /// For rows without a model of their errors.
+  void norms(Index first, Index channels) {
+    Norms norms;
     for (Index i = first; i < first + channels; ++i) {
       const double e = columns_.got[i] - columns_.want[i];
-      ee += e * e;
-      ww += columns_.want[i] * columns_.want[i];
+      norms.ee += e * e;
+      norms.ww += columns_.want[i] * columns_.want[i];
     }
-    if (!(ee < infinity)) ee = careful_norm(first, channels);
-    score_.ee += ee;
-    score_.ww += ww;
+    add(norms, first, channels);
   }
 
+  void add(const Norms& norms, Index first, Index channels) {
+    score_.ee += norms.ee < infinity ? norms.ee : careful_norm(first, channels);
+    score_.ww += norms.ww;
+  }
+
+  /// Also counts what is wrongly non-finite.
   double careful_norm(Index first, Index channels) {
     double ee = 0;
     for (Index i = first; i < first + channels; ++i) {
@@ -73,45 +85,42 @@ class Scorer {
   }
 
   /// Adds one row to the sums and the peaks; returns its row-rho.
-  double live_row(Index first, Index channels, ScoreSums& sums) {
-    if (columns_.sigma == nullptr) return 0;
+  double modelled_row(Index first, Index channels, ScoreSums& sums) {
     ScoreSums row{.rows = 1, .elements = channels};
+    Norms norms;
     double largest = -1;
     Index at = first;
     for (Index i = first; i < first + channels; ++i) {
-      const double z = std::abs(element(i, row));
-      if (z > largest) {
-        largest = z;
-        at = i;
+      const double want = columns_.want[i];
+      const double e = columns_.got[i] - want;
+      norms.ee += e * e;
+      norms.ww += want * want;
+      const double inverse = 1 / columns_.sigma[i];
+      double z = (columns_.mean == nullptr ? e : e - columns_.mean[i]) * inverse;
+      if (std::abs(z) < infinity) {
+        add_finite(e * inverse, want * inverse, row);
+      } else {
+        z = error_of(dtype_, columns_.got[i], want) == 0 ? 0 : infinity;
       }
+      row.zz += z * z;
+      if (std::abs(z) <= largest) continue;
+      largest = std::abs(z);
+      at = i;
     }
-    const double rho = rms_z(row);
+    add(norms, first, channels);
     raise(score_.z_max, largest, at);
-    raise(score_.row_rho, rho, at);
+    raise(score_.row_rho, rms_z(row), at);
     if (columns_.bound != nullptr) hard_bound(first, channels);
     sums += row;
-    return rho;
+    return rms_z(row);
   }
 
-  double element(Index i, ScoreSums& row) const {
-    const double want = columns_.want[i];
-    double e = columns_.got[i] - want;
-    const double inverse = 1 / columns_.sigma[i];
-    double z = (columns_.mean == nullptr ? e : e - columns_.mean[i]) * inverse;
-    if (!(std::abs(z) < infinity)) {
-      e = error_of(dtype_, columns_.got[i], want);
-      z = e == 0 ? 0 : infinity;
-      row.zz += z * z;
-      return z;
-    }
-    const double r = want * inverse;
-    const double b = std::copysign(e * inverse, e * want);
-    row.zz += z * z;
-    row.b += want == 0 ? 0 : b;
-    row.bb += b * b;
-    row.er += e * inverse * r;
-    row.rr += r * r;
-    return z;
+  /// e and want in units of sigma.
+  static void add_finite(double e, double want, ScoreSums& row) {
+    row.b += want == 0 ? 0 : std::copysign(e, e * want);
+    row.bb += e * e;
+    row.er += e * want;
+    row.rr += want * want;
   }
 
   void hard_bound(Index first, Index channels) {
