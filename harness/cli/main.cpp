@@ -38,7 +38,21 @@ int complain(const std::exception& e, int code) {
   return code;
 }
 
+/// CLI11 only says that a command is missing; a person who mistypes one deserves a hint.
+void refuse_unknown_command(int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return;
+  const std::string_view word = argv[1];
+  std::vector<std::string_view> names;
+  for (const Command& command : commands) {
+    if (word == command.name) return;
+    names.emplace_back(command.name);
+  }
+  throw UsageError("there is no command '" + std::string(word) + "'" + did_you_mean(word, names) +
+                   "; `fathom --help` lists them");
+}
+
 int run_main(int argc, char** argv) {
+  refuse_unknown_command(argc, argv);
   CLI::App app(
       "fathom: which attention implementations are right, on which masks and dtypes, how "
       "fast, in how much memory",

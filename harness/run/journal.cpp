@@ -88,6 +88,10 @@ std::vector<WorkerCommand> workers_from_json(const Json& json) {
   return workers;
 }
 
+[[noreturn]] void throw_no_journal(const std::filesystem::path& file) {
+  throw DataError(file.string() + ": there is no journal here; give the folder of a run");
+}
+
 /// Reads one good line into the content.
 void take(JournalContent& content, const Json& entry, std::map<std::string, std::size_t>& ended) {
   const std::string type = entry.at("type").get<std::string>();
@@ -149,6 +153,7 @@ Journal Journal::create(const std::filesystem::path& folder, const RunHeader& he
 
 Journal Journal::resume(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / journal_name;
+  if (!std::filesystem::exists(file)) throw_no_journal(file);
   UniqueFd fd = open_locked(file, O_RDWR | O_APPEND);
   const JournalContent content = read_journal(folder);
   if (content.torn) {
@@ -195,8 +200,7 @@ void Journal::finish(double duration_s, const std::vector<StaleExpectation>& sta
 JournalContent read_journal(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / journal_name;
   std::ifstream stream(file, std::ios::binary);
-  if (!stream)
-    throw DataError(file.string() + ": there is no journal here; give the folder of a run");
+  if (!stream) throw_no_journal(file);
   JournalContent content;
   std::map<std::string, std::size_t> ended;
   std::string line;

@@ -13,6 +13,7 @@ TimeAnswer time_on_cpu(const TimeRequest& request, const std::function<void()>& 
 
 /// Peak growth of this process's resident memory while `body` runs once (Linux: VmHWM after its
 /// reset through /proc/self/clear_refs); null with a reason where the kernel does not offer it.
+/// The kernel counts pages in batches: differences below a few hundred KiB are rough.
 MemoryUse resident_growth(const std::function<void()>& body, Index output_bytes);
 
 }  // namespace fathom::worker
