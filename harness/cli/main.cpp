@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/cli/commands.h"
 #include "harness/core/error.h"
+#include "harness/core/text.h"
 
 #include <CLI/CLI.hpp>
 #include <unistd.h>
@@ -10,6 +11,8 @@
 #include <cstring>
 #include <iostream>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace fathom::cli {
 namespace {

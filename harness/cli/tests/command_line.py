@@ -39,7 +39,7 @@ def broken(folder, text):
 # (what, exit code, words that the sentence must hold, arguments made in a scratch folder)
 BAD = [
     ("no command", 64, r"[Ss]ubcommand", lambda d: []),
-    ("unknown command", 64, r"did you mean 'run'", lambda d: ["rnu"]),
+    ("unknown command", 64, r"did you mean 'report'", lambda d: ["raport"]),
     ("unknown option", 64, r"--bogus", lambda d: ["run", "--bogus"]),
     ("unknown suite", 64, r"did you mean 'smoke'", lambda d: ["run", "--suite", "smokee"]),
     ("missing suite file", 64, r"nowhere\.json", lambda d: ["run", "--suite", "nowhere.json"]),
