@@ -147,8 +147,11 @@ TEST(RecordTest, TheWorstMarginIsTheLargestAndNanIsWorse) {
   record.tensors[0].margin = {{"row_rho", 0.5}, {"z_max", 0.25}};
   record.tensors[1].margin = {{"row_rho", 0.75}};
   EXPECT_EQ(worst_margin(record), 0.75);
-  record.tensors[0].margin["a"] = std::numeric_limits<double>::quiet_NaN();
-  EXPECT_TRUE(std::isnan(worst_margin(record).value_or(0)));
+  for (const auto* first_between_last : {"a", "s", "zz"}) {
+    Record poisoned = record;
+    poisoned.tensors[0].margin[first_between_last] = std::numeric_limits<double>::quiet_NaN();
+    EXPECT_TRUE(std::isnan(worst_margin(poisoned).value_or(0))) << first_between_last;
+  }
 }
 
 }  // namespace
