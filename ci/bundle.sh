@@ -26,8 +26,10 @@ limit=$((40 * 1000 * 1000))
 
 # A CMake package of one header-only target, relative to its own place.
 config() {
-  local target=$1 folder=$2 definition=$3
+  local package=$1 name=$2 target=$3 folder=$4 definition=$5 version
+  version=$(dpkg-query -W -f '${source:Upstream-Version}' "$package")
   cat << CMAKE
+set(${name}_VERSION "${version%%[+~]*}")
 if(NOT TARGET $target)
   add_library($target INTERFACE IMPORTED)
   target_include_directories($target INTERFACE "\${CMAKE_CURRENT_LIST_DIR}/../../../include/${folder#-}")
@@ -37,14 +39,14 @@ CMAKE
 }
 
 add_part() {
-  local package=$1 name=$2 target=$3 folder=$4 definition=$5 into=$tree/third_party
+  local package=$1 name=$2 into=$tree/third_party
   dpkg -L "$package" | grep -E '^/usr/(include|share/javascript)/' |
     while read -r file; do [[ -d $file ]] || say "${file#/usr/}"; done |
     tar -C /usr --dereference -cf - -T - | tar -C "$into" -xf -
   cp "/usr/share/doc/$package/copyright" "$into/licenses/$package"
   if [[ $name != - ]]; then
     mkdir -p "$into/share/cmake/$name"
-    config "$target" "$folder" "$definition" > "$into/share/cmake/$name/${name}Config.cmake"
+    config "$@" > "$into/share/cmake/$name/${name}Config.cmake"
   fi
 }
 
