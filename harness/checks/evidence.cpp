@@ -22,9 +22,10 @@ const OracleTensor& oracle_tensor(const Observation& observation, const TensorSp
     return v.size() == count || (v.empty() && !needed);
   };
   const bool lse = spec.name == TensorName::lse;
+  const bool hard_bounded = spec.name == TensorName::o && is_16_bit(spec.dtype);
   const bool modelled = spec.dtype != Dtype::f64 && observation.c.problem.dtype != Dtype::f64;
   if (!fits(oracle.value, true) || !fits(oracle.sigma, modelled && !lse) ||
-      !fits(oracle.bound, modelled && lse) || !fits(oracle.mean, false)) {
+      !fits(oracle.bound, modelled && (lse || hard_bounded)) || !fits(oracle.mean, false)) {
     throw Error(fmt::format("the oracle's {} does not have {} elements of everything it needs",
                             to_string(spec.name), count));
   }

@@ -143,6 +143,9 @@ TEST(JudgeTest, AnOracleThatDoesNotFitIsAnError) {
   EXPECT_THROW(judge(s.observation()), Error);
   s.oracle.erase(TensorName::dq);
   EXPECT_THROW(judge(s.observation()), Error);
+  s = Synthetic(small_case("full"));
+  s.oracle.at(TensorName::o).bound.clear();
+  EXPECT_THROW(judge(s.observation()), Error);
 }
 
 TEST(JudgeTest, OutputsOfTheWrongSizeAreAnError) {
