@@ -30,11 +30,13 @@ struct Source {
 /// Walks over the text and tells its Source how far, because the callbacks are not given a place.
 class Cursor {
  public:
+  // NOLINTBEGIN(readability-identifier-naming): std::iterator_traits asks for these names.
   using iterator_category = std::input_iterator_tag;
   using value_type = char;
   using difference_type = std::ptrdiff_t;
   using pointer = const char*;
   using reference = const char&;
+  // NOLINTEND(readability-identifier-naming)
 
   Cursor(const char* at, Source* source) : at_(at), source_(source) {}
   reference operator*() const { return *at_; }
