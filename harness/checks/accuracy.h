@@ -20,10 +20,11 @@ struct Margin {
 std::vector<Margin> accuracy_margins(const Evidence& evidence, const Comparison& comparison);
 
 /// Essence: the error of an honest kernel is random with a standard deviation that the oracle
-/// derives for each element from the declared arithmetic. T1: no element of a 16-bit O leaves a
-/// deterministic bound. T2: no row and no element is improbable (one lost key, one wrong row). T3:
-/// the tensor's rms is what rounding gives (narrow accumulators), and errors lean no way
-/// (truncation). T4: they share no factor (a wrong scale). fp64: one relative Frobenius error.
+/// derives for each element from the declared arithmetic. T1: no element of a 16-bit O (P rounded
+/// to 16 bits too) leaves a deterministic bound. T2: no row and no element is improbable (one lost
+/// key, one wrong row). T3: the tensor's rms is what rounding gives (narrow accumulators), and
+/// errors lean no way (truncation). T4: they share no factor (a wrong scale). fp64: one relative
+/// Frobenius error.
 std::vector<Finding> check_accuracy(const Evidence& evidence);
 
 }  // namespace fathom

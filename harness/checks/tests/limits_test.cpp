@@ -18,7 +18,7 @@ Score score_of(Index rows, Index channels, Index averaging_rows) {
 }
 
 Limits limits(Fill fill, TensorName tensor, const Score& score, Dtype dtype = Dtype::bf16,
-              const Arithmetic& arithmetic = {}) {
+              const Arithmetic& arithmetic = flash_arithmetic(Dtype::bf16)) {
   Case c;
   c.problem.dtype = dtype;
   c.fill = fill;
@@ -73,7 +73,10 @@ TEST(LimitsTest, TruncatingArithmeticIsNotHeldToBiasAndGain) {
   EXPECT_TRUE(all.tensor_rho);
 }
 
-TEST(LimitsTest, TheHardBoundIsForSixteenBitOutputs) {
+TEST(LimitsTest, TheHardBoundIsForSixteenBitOutputsOfASixteenBitP) {
+  EXPECT_FALSE(limits(Fill::normal, TensorName::o, score_of(64, 64, 64), Dtype::bf16,
+                      upcast_arithmetic(Dtype::bf16))
+                   .hard_bound);
   EXPECT_TRUE(limits(Fill::normal, TensorName::o, score_of(64, 64, 64)).hard_bound);
   EXPECT_FALSE(limits(Fill::normal, TensorName::o, score_of(64, 64, 64), Dtype::f32).hard_bound);
   EXPECT_FALSE(limits(Fill::normal, TensorName::dv, score_of(64, 64, 64)).hard_bound);

@@ -49,7 +49,8 @@ OracleTensor draw_tensor(const Problem& problem, const TensorSpec& spec, Generat
 
 }  // namespace
 
-Synthetic::Synthetic(Case asked) : c(std::move(asked)) {
+Synthetic::Synthetic(Case asked)
+    : arithmetic(flash_arithmetic(asked.problem.dtype)), c(std::move(asked)) {
   Generator generator(c.seed);
   for (const TensorSpec& spec : output_specs(c.problem)) {
     oracle[spec.name] = draw_tensor(c.problem, spec, generator, got[spec.name]);
