@@ -37,14 +37,6 @@ struct SuiteFile {
 }  // namespace
 
 template <>
-inline constexpr auto json_fields<PublishedFigure> = std::tuple{
-    Field{"tensors", &PublishedFigure::tensors}, Field{"dtype", &PublishedFigure::dtype},
-    Field{"what", &PublishedFigure::what},       Field{"low", &PublishedFigure::low},
-    Field{"high", &PublishedFigure::high},       Field{"compares", &PublishedFigure::compares},
-    Field{"source", &PublishedFigure::source},
-};
-
-template <>
 inline constexpr auto json_fields<CaseBlock> = std::tuple{
     Field{"why", &CaseBlock::why},
     Field{"tags", &CaseBlock::tags, Presence::optional},

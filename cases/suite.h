@@ -3,25 +3,13 @@
 
 #include "harness/core/case.h"
 #include "harness/core/record.h"
+#include "harness/core/report.h"
 
 #include <filesystem>
 #include <string>
 #include <vector>
 
 namespace fathom {
-
-/// A figure that somebody else published, to stand beside ours; the comparisons differ, so each
-/// says what it compares.
-struct PublishedFigure {
-  std::vector<std::string> tensors;  ///< o; dq, dk, dv.
-  std::string dtype;                 ///< Name of the dtype that the figure was taken in.
-  std::string what;                  ///< Which metric of a tensor it is, e.g. `max_abs`.
-  double low = 0;                    ///< The published range; 0 if only an upper end was given.
-  double high = 0;
-  std::string compares;  ///< What against what.
-  std::string source;    ///< Link.
-  bool operator==(const PublishedFigure&) const = default;
-};
 
 /// A named list of Cases, loaded from cases/<name>.json with its axes expanded.
 struct Suite {

@@ -13,9 +13,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <iostream>
+#include <iterator>
 #include <memory>
 #include <set>
 
@@ -51,7 +53,8 @@ void watch_signals() {
   std::signal(SIGPIPE, SIG_IGN);
 }
 
-std::vector<Case> load_cases(const Options& options) {
+/// The cases of --case and of every suite, which also brings its published figures.
+std::vector<Case> load_cases(const Options& options, std::vector<PublishedFigure>& published) {
   std::vector<Case> cases;
   for (const std::string& text : options.cases) {
     try {
@@ -63,7 +66,9 @@ std::vector<Case> load_cases(const Options& options) {
   std::vector<std::string> suites = options.suites;
   if (suites.empty() && cases.empty()) suites = {"smoke"};
   for (const std::string& suite : suites) {
-    for (Case& c : find_suite(suite).cases) cases.push_back(std::move(c));
+    Suite loaded = find_suite(suite);
+    std::move(loaded.cases.begin(), loaded.cases.end(), std::back_inserter(cases));
+    std::move(loaded.published.begin(), loaded.published.end(), std::back_inserter(published));
   }
   return cases;
 }
@@ -127,12 +132,14 @@ int execute(Journal& journal, const JournalContent& content, WorkerPool& pool,
 
 int run_new(const Options& options) {
   const Filter filter = Filter::parse(options.filter);
-  const std::vector<Case> cases = load_cases(options);
+  std::vector<PublishedFigure> published;
+  const std::vector<Case> cases = load_cases(options, published);
   RunHeader header;
   header.workers = all_workers(options.workers);
   header.measure = !options.no_measure;
   WorkerPool pool(header.workers, make_deadlines(options.deadline_s));
   header.report = start_report(options, pool);
+  header.report.published = std::move(published);
   const auto targets = choose_targets(header.report.backends, options.backends);
   header.report.planned = make_plan(cases, targets, filter);
   if (header.report.planned.empty()) {

@@ -178,6 +178,14 @@ inline constexpr auto json_fields<BackendStatus> = std::tuple{
 };
 
 template <>
+inline constexpr auto json_fields<PublishedFigure> = std::tuple{
+    Field{"tensors", &PublishedFigure::tensors}, Field{"dtype", &PublishedFigure::dtype},
+    Field{"what", &PublishedFigure::what},       Field{"low", &PublishedFigure::low},
+    Field{"high", &PublishedFigure::high},       Field{"compares", &PublishedFigure::compares},
+    Field{"source", &PublishedFigure::source},
+};
+
+template <>
 inline constexpr auto json_fields<StaleExpectation> = std::tuple{
     Field{"note", &StaleExpectation::note},
     Field{"file", &StaleExpectation::file},
@@ -197,6 +205,7 @@ inline constexpr auto json_fields<Report> = std::tuple{
     Field{"records", &Report::records},
     Field{"backends", &Report::backends},
     Field{"stale", &Report::stale},
+    Field{"published", &Report::published},
     Field{"environment", &Report::environment},
 };
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/core/report.h"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace fathom {
 
@@ -28,6 +30,32 @@ std::map<std::string, Tally> tally_by_backend(const std::vector<Record>& records
     ++backends[name].total;
   }
   return backends;
+}
+
+namespace {
+
+bool is_tagged(const Record& record, std::string_view tag) {
+  const std::vector<std::string>& tags = record.planned.c.tags;
+  return std::find(tags.begin(), tags.end(), tag) != tags.end();
+}
+
+}  // namespace
+
+std::map<std::string, double> ours_beside(const PublishedFigure& figure,
+                                          const std::vector<Record>& records) {
+  std::map<std::string, double> ours;
+  for (const Record& record : records) {
+    if (!is_tagged(record, "published")) continue;
+    if (to_string(record.planned.c.problem.dtype) != figure.dtype) continue;
+    for (const TensorMetrics& tensor : record.tensors) {
+      const auto& named = figure.tensors;
+      if (std::find(named.begin(), named.end(), tensor.tensor) == named.end()) continue;
+      double& largest = ours[record.answered_by];
+      // Written so that a NaN, once seen, stays.
+      if (!std::isnan(largest) && !(tensor.max_abs <= largest)) largest = tensor.max_abs;
+    }
+  }
+  return ours;
 }
 
 namespace {

@@ -32,6 +32,19 @@ struct StaleExpectation {
   bool operator==(const StaleExpectation&) const = default;
 };
 
+/// A figure that somebody else published, to stand beside ours; the comparisons differ, so each
+/// says what it compares.
+struct PublishedFigure {
+  std::vector<std::string> tensors;  ///< o; dq, dk, dv.
+  std::string dtype;                 ///< Name of the dtype that the figure was taken in.
+  std::string what;                  ///< Which metric of a tensor it is, e.g. `max_abs`.
+  double low = 0;                    ///< The published range; 0 if only an upper end was given.
+  double high = 0;
+  std::string compares;  ///< What against what.
+  std::string source;    ///< Link.
+  bool operator==(const PublishedFigure&) const = default;
+};
+
 /// One run, as read back from its journal; reports are pure functions of it.
 struct Report {
   std::string fathom_version;
@@ -45,9 +58,15 @@ struct Report {
   std::vector<Record> records;  ///< In plan order; planned cases without an end are not_run.
   std::vector<BackendStatus> backends;
   std::vector<StaleExpectation> stale;
+  std::vector<PublishedFigure> published;  ///< From the suites, to stand beside ours.
   Environment environment;
   bool operator==(const Report&) const = default;
 };
+
+/// The largest value that cases tagged `published` gave for a figure, by who answered: max_abs, the
+/// only metric published so far, against the fp64 oracle. Only judged cases count.
+std::map<std::string, double> ours_beside(const PublishedFigure& figure,
+                                          const std::vector<Record>& records);
 
 /// Counts by verdict, with expected failures and unexpected passes apart.
 struct Tally {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define XXH_INLINE_ALL
+#include "harness/codec/tables.h"
 #include "harness/core/error.h"
 
 #include <xxhash.h>
@@ -114,14 +115,7 @@ void take(JournalContent& content, const Json& entry, std::map<std::string, std:
     ++report.resumes;
   } else if (type == "finish") {
     report.duration_s += number_from_json(entry.at("duration_s"));
-    report.stale.clear();
-    for (const Json& item : entry.at("stale")) {
-      const Json& note = item.at("note");
-      report.stale.push_back({{note.at("match"), note.at("verdict"), note.at("evidence"),
-                               note.at("reason"), note.at("link"), note.at("expires")},
-                              item.at("file"),
-                              item.at("problem")});
-    }
+    report.stale = read_json<std::vector<StaleExpectation>>(entry.at("stale"), "stale");
   }
 }
 
@@ -182,19 +176,7 @@ void Journal::end(const Record& record) {
 }
 
 void Journal::finish(double duration_s, const std::vector<StaleExpectation>& stale) {
-  Json list = Json::array();
-  for (const StaleExpectation& s : stale) {
-    list.push_back({{"note",
-                     {{"match", s.note.match},
-                      {"verdict", s.note.verdict},
-                      {"evidence", s.note.evidence},
-                      {"reason", s.note.reason},
-                      {"link", s.note.link},
-                      {"expires", s.note.expires}}},
-                    {"file", s.file},
-                    {"problem", s.problem}});
-  }
-  append({{"type", "finish"}, {"duration_s", duration_s}, {"stale", list}}, true);
+  append({{"type", "finish"}, {"duration_s", duration_s}, {"stale", write_json(stale)}}, true);
 }
 
 JournalContent read_journal(const std::filesystem::path& folder) {

@@ -127,6 +127,31 @@ TEST(ReportTest, TallyByBackendGoesByWhoAnsweredAndElseByWhoWasAsked) {
   EXPECT_EQ(backends.at("sdpa").by_verdict.at("not_run"), 1);
 }
 
+Record published_record(Dtype dtype, double max_abs) {
+  Record record = record_with(Verdict::pass);
+  record.planned.c.tags = {"published"};
+  record.planned.c.problem.dtype = dtype;
+  record.tensors.resize(2);
+  record.tensors[0].tensor = "dq";
+  record.tensors[0].max_abs = max_abs;
+  record.tensors[1].tensor = "o";
+  record.tensors[1].max_abs = 99;
+  return record;
+}
+
+TEST(ReportTest, OursBesideAPublishedFigureIsTheLargestOfItsTensorsDtypeAndTag) {
+  const PublishedFigure figure{{"dq", "dk"}, "f32", "max_abs", 0, 5e-6, "", ""};
+  std::vector<Record> records{published_record(Dtype::f32, 2e-6),
+                              published_record(Dtype::f32, 3e-6), published_record(Dtype::bf16, 1),
+                              published_record(Dtype::f32, 7)};
+  records[3].planned.c.tags.clear();
+  EXPECT_EQ(ours_beside(figure, records),
+            (std::map<std::string, double>{{"sdpa:math/loop", 3e-6}}));
+  records.insert(records.begin(),
+                 published_record(Dtype::f32, std::numeric_limits<double>::quiet_NaN()));
+  EXPECT_TRUE(std::isnan(ours_beside(figure, records).at("sdpa:math/loop")));
+}
+
 TEST(RecordTest, TheLoweringIsWhatFollowsTheSlash) {
   EXPECT_EQ(backend_of("sdpa:math/loop+dense_mask"), "sdpa:math");
   EXPECT_EQ(lowering_of("sdpa:math/loop+dense_mask"), "loop+dense_mask");
