@@ -37,7 +37,7 @@ run_ctest() {
   rm -f "$junit"
   ctest --preset "$preset" -j "$jobs" --output-junit "$junit" "$@" | sed '/ Passed \| Start /d' || status=1
   if [[ -f $junit ]]; then
-    count() { grep -o -m 1 " $1=\"[0-9]*\"" "$junit" | head -n 1 | tr -dc 0-9; }
+    count() { grep -m 1 -P "^\t$1=\"[0-9]+\"" "$junit" | tr -dc 0-9; }
     local left_out=$(($(count skipped) + $(count disabled)))
     failed=$((failed + $(count failures)))
     skipped=$((skipped + left_out))

@@ -19,7 +19,6 @@ import re
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 TIDY = "clang-tidy-14"
 ARGUMENTS = ["--quiet", "--checks=-clang-analyzer-*"]
 OURS = re.compile(r"(harness|backends|reference|cases|reports)/.*\.cpp")
@@ -28,60 +27,68 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 NOISE = re.compile(r"^\d+ warnings? (generated|treated)|^Suppressed |^Use -header-filter")
 
 
-def commands(build):
+def commands(root, build):
     """Our sources with their compile command; the first one where a file is built several times."""
     found = {}
     for entry in json.loads((build / "compile_commands.json").read_text()):
-        file = os.path.relpath(entry["file"], ROOT)
+        file = os.path.relpath(entry["file"], root)
         if OURS.fullmatch(file) and not LEFT_OUT.search(file):
             found.setdefault(file, entry)
     return found
 
 
-def reached(file, seen):
+def reached(root, file, seen):
     """Adds `file` and every header of ours that it includes, directly or not."""
-    path = ROOT / file
+    path = root / file
     if file not in seen and path.is_file():
         seen.add(file)
         for header in INCLUDE.findall(path.read_text()):
-            reached(header, seen)
+            reached(root, header, seen)
     return seen
 
 
-def key(file, entry):
+def key(root, file, entry):
     """A name that changes with whatever could change the answer."""
-    parts = [entry["command"].encode(), (ROOT / ".clang-tidy").read_bytes(), *map(str.encode, ARGUMENTS)]
-    parts += [part for name in sorted(reached(file, set())) for part in (name.encode(), (ROOT / name).read_bytes())]
+    names = [".clang-tidy", *sorted(reached(root, file, set()))]
+    parts = [entry["command"].encode(), *map(str.encode, ARGUMENTS)]
+    parts += [part for name in names for part in (name.encode(), (root / name).read_bytes())]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
-def look(file, database):
-    result = subprocess.run([TIDY, *ARGUMENTS, "-p", database, ROOT / file], capture_output=True, text=True)
+def look(path, database):
+    """clang-tidy's exit status and what it has to say of one file."""
+    result = subprocess.run([TIDY, *ARGUMENTS, "-p", database, path], capture_output=True, text=True)
     lines = (result.stdout + result.stderr).splitlines()
     return result.returncode, "\n".join(line for line in lines if not NOISE.match(line))
+
+
+def look_at_all(root, build):
+    """(number of files, of files looked at, of files with findings); prints the findings."""
+    entries = commands(root, build)
+    stamps = build / "tidy"
+    stamps.mkdir(exist_ok=True)
+    (stamps / "compile_commands.json").write_text(json.dumps(list(entries.values())))
+    keys = {file: key(root, file, entry) for file, entry in entries.items()}
+    todo = [file for file in entries if not (stamps / keys[file]).exists()]
+    bad = 0
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for file, (code, text) in zip(todo, pool.map(lambda file: look(root / file, stamps), todo)):
+            if text.strip():
+                print(text, flush=True)
+            if code == 0:
+                (stamps / keys[file]).touch()
+            else:
+                bad += 1
+    return len(entries), len(todo), bad
 
 
 def main():
     if len(sys.argv) != 2 or not (pathlib.Path(sys.argv[1]) / "compile_commands.json").is_file():
         sys.exit("usage: ci/tidy.py BUILD_FOLDER, one that was configured with compile_commands.json")
-    build = pathlib.Path(sys.argv[1])
-    entries = commands(build)
-    stamps = build / "tidy"
-    stamps.mkdir(exist_ok=True)
-    (stamps / "compile_commands.json").write_text(json.dumps(list(entries.values())))
-    keys = {file: key(file, entry) for file, entry in entries.items()}
-    todo = [file for file in entries if not (stamps / keys[file]).exists()]
-    bad = 0
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for file, (code, text) in zip(todo, pool.map(lambda file: look(file, stamps), todo)):
-            if code == 0:
-                (stamps / keys[file]).touch()
-            else:
-                bad += 1
-            if text.strip():
-                print(text, flush=True)
-    print(f"{len(entries)} files, {len(todo)} looked at, {bad} with findings.")
-    return 1 if bad or not entries else 0
+    root = pathlib.Path(__file__).resolve().parent.parent
+    files, looked_at, bad = look_at_all(root, pathlib.Path(sys.argv[1]))
+    print(f"{files} files, {looked_at} looked at, {bad} with findings.")
+    return 1 if bad or not files else 0
 
 
 if __name__ == "__main__":
