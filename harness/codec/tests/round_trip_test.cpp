@@ -19,10 +19,10 @@ T through_text(const T& value) {
 template <typename T>
 class RoundTripTest : public testing::Test {};
 
-using Values =
-    testing::Types<Problem, Arithmetic, Case, PlannedCase, ElementPlace, Element, Finding, RowRho,
-                   LseMetrics, FaRatio, Counts, TensorMetrics, Cost, Latency, MemoryUse,
-                   Measurement, ExpectationNote, Record, BackendStatus, StaleExpectation, Report>;
+using Values = testing::Types<Problem, Arithmetic, Case, PlannedCase, ElementPlace, Element,
+                              Finding, RowRho, LseMetrics, FaRatio, Counts, TensorMetrics, Cost,
+                              Latency, MemoryUse, Measurement, ExpectationNote, Record,
+                              BackendStatus, StaleExpectation, PublishedFigure, Report>;
 TYPED_TEST_SUITE(RoundTripTest, Values);
 
 TYPED_TEST(RoundTripTest, EveryValueSurvivesText) {
