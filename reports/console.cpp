@@ -17,6 +17,7 @@ using Align = TextTable::Align;
 
 constexpr std::size_t console_width = 100;
 constexpr std::size_t shown_cases = 20;
+constexpr std::size_t longest_reason = 400;
 
 /// ANSI colours by family; the words stay readable without them.
 std::string painted(std::string_view text, std::string_view family, bool colour) {
@@ -53,7 +54,7 @@ std::string backends_part(const Report& report, const Summary& summary, bool col
                    {"pass", Align::right},
                    {"of", Align::right},
                    {"nearest limit", Align::right},
-                   {"other verdicts"}});
+                   {"other verdicts", Align::left, 400}});
   for (const auto& [backend, counts] : summary.by_backend) {
     const auto margin = summary.worst_passing.find(backend);
     const bool compared = margin != summary.worst_passing.end();
@@ -73,14 +74,12 @@ std::string backends_part(const Report& report, const Summary& summary, bool col
 /// `[x] fail(accuracy)  eigen  id`, the case below it, and its reason below that.
 std::string case_lines(const Record& record, std::string_view why, bool colour) {
   const OutcomeStyle& style = outcome_style(record);
-  const std::string text = visible_text(to_string(record.planned.c));
   std::string out = fmt::format(
       "  {}  {}  {}\n",
       painted(fmt::format("[{}] {}", style.plain, outcome_text(record)), style.family, colour),
       visible_text(column_of(record)), visible_text(record.planned.id));
-  out += "      " + shortened(text, console_width - 6) + "\n";
-  if (!why.empty()) out += "      " + shortened(visible_text(why), 2 * console_width) + "\n";
-  return out;
+  out += wrapped(visible_text(to_string(record.planned.c)), "      ");
+  return out + wrapped(shortened(visible_text(why), longest_reason), "      ");
 }
 
 std::string more(std::size_t all, std::size_t shown) {
@@ -98,20 +97,13 @@ std::string failures_part(const Report& report, bool colour) {
 
 /// Foretold failures, one line per Expectation: how many cases, which, where it is explained.
 std::string expected_part(const Report& report, bool colour) {
-  std::vector<std::pair<ExpectationNote, Index>> notes;
-  for (const Record* record : with_expected(report, Expected::expected_fail)) {
-    const ExpectationNote note = record->expectation.value_or(ExpectationNote{});
-    const auto at = std::find_if(notes.begin(), notes.end(),
-                                 [&](const auto& known) { return known.first == note; });
-    if (at == notes.end()) notes.emplace_back(note, 0);
-    ++(at == notes.end() ? notes.back() : *at).second;
-  }
-  if (notes.empty()) return "";
+  const auto matched = matched_expectations(report);
+  if (matched.empty()) return "";
   std::string out = title("Failed as expected", colour);
-  for (const auto& [note, count] : notes) {
+  for (const auto& [note, count] : matched) {
     out += fmt::format("  {} x {}  {}\n", format_count(count), visible_text(note.verdict),
                        visible_text(note.match));
-    out += "      " + visible_text(note.reason) + "\n";
+    out += wrapped(shortened(visible_text(note.reason), longest_reason), "      ");
     if (!note.link.empty()) out += "      " + visible_text(note.link) + "\n";
   }
   return out;
@@ -158,8 +150,9 @@ std::string console_summary(const Report& report, bool colour) {
                     expected_part(report, colour) + stale_part(report, colour) +
                     failures_part(report, colour);
   const std::string_view family = summary.exit_code == 0 ? "good" : "bad";
-  out += "\n" + painted(visible_text(summary.headline), family, colour) + "\n";
-  return out;
+  std::string last = wrapped(visible_text(summary.headline), "");
+  last.pop_back();  // The line break stays outside the colour.
+  return out + "\n" + painted(last, family, colour) + "\n";
 }
 
 }  // namespace fathom

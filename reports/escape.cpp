@@ -68,16 +68,15 @@ bool within(char32_t c, const std::array<Range, n>& ranges) {
 }
 
 /// C0, DEL and C1 act on terminals; the rest are bidirectional controls, line separators and
-/// invisible joiners, with which a name can look like another.
-constexpr std::array<Range, 7> acting{{{0x00, 0x1F},
+/// invisible joiners, with which a name can look like another, and what XML has no place for.
+constexpr std::array<Range, 8> acting{{{0x00, 0x1F},
                                        {0x7F, 0x9F},
                                        {0x061C, 0x061C},
                                        {0x200B, 0x200F},
                                        {0x2028, 0x202E},
                                        {0x2060, 0x2069},
-                                       {0xFEFF, 0xFEFF}}};
-constexpr std::array<Range, 5> forbidden_in_xml{
-    {{0x00, 0x08}, {0x0B, 0x0C}, {0x0E, 0x1F}, {0x7F, 0x84}, {0xFFFE, 0xFFFF}}};
+                                       {0xFEFF, 0xFEFF},
+                                       {0xFFFE, 0xFFFF}}};
 
 std::string spelled(char32_t c) {
   return c < 0x100 ? fmt::format("\\x{:02x}", static_cast<std::uint32_t>(c))
@@ -152,15 +151,6 @@ std::string json_for_html(std::string_view json) {
   return out;
 }
 
-std::string xml_characters(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for_each_character(text, [&](char32_t c, std::string_view bytes) {
-    if (!within(c, forbidden_in_xml)) out += bytes;
-  });
-  return out;
-}
-
 std::string markdown_text(std::string_view text) {
   static constexpr std::array<Entity, 13> entities{{{'&', "&amp;"},
                                                     {'<', "&lt;"},
@@ -192,18 +182,20 @@ std::string markdown_code(std::string_view text) {
   return padded ? fence + ' ' + inner + ' ' + fence : fence + inner + fence;
 }
 
-std::string shortened(std::string_view text, std::size_t limit) {
-  constexpr std::string_view ellipsis = "…";
-  if (text.size() <= limit) return std::string(text);
-  std::size_t cut = limit < ellipsis.size() ? 0 : limit - ellipsis.size();
-  while (cut > 0 && is_continuation(static_cast<unsigned char>(text[cut]))) --cut;
-  return std::string(text.substr(0, cut)) + std::string(ellipsis);
-}
-
 std::size_t display_width(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
     return !is_continuation(static_cast<unsigned char>(c));
   }));
+}
+
+std::string shortened(std::string_view text, std::size_t limit) {
+  if (text.size() <= limit || display_width(text) <= limit) return std::string(text);
+  std::size_t at = 0;
+  for (std::size_t kept = 0; at < text.size(); ++at) {
+    if (is_continuation(static_cast<unsigned char>(text[at]))) continue;
+    if (++kept == limit) break;
+  }
+  return std::string(text.substr(0, at)) + "…";
 }
 
 }  // namespace fathom

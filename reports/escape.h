@@ -11,7 +11,8 @@
 namespace fathom {
 
 /// Valid UTF-8 in which control characters and bidirectional controls are spelled `\x1b`,
-/// `\u202e`, so that they neither act on a terminal nor reorder a line. Newlines become spaces.
+/// `\u202e`, so that they neither act on a terminal nor reorder a line nor break XML, which forbids
+/// most of them. Newlines become spaces.
 std::string visible_text(std::string_view text);
 /// The same, but newlines and tabs are kept: for logs.
 std::string visible_lines(std::string_view text);
@@ -23,18 +24,15 @@ std::string html_text(std::string_view text);
 /// can end or reopen a script element. Stays the same JSON value.
 std::string json_for_html(std::string_view json);
 
-/// Valid UTF-8 without the characters that XML 1.0 forbids; the XML library escapes the rest.
-std::string xml_characters(std::string_view text);
-
 /// visible_text that Markdown reads as plain text, in table cells too.
 std::string markdown_text(std::string_view text);
 /// visible_text as a code span, with a fence longer than any run of backticks inside.
 std::string markdown_code(std::string_view text);
 
-/// At most `limit` bytes, cut between characters, with `…` in place of what is left out.
-std::string shortened(std::string_view text, std::size_t limit);
-
 /// Characters of valid UTF-8 text: its width on a terminal, as far as our own text goes.
 std::size_t display_width(std::string_view text);
+
+/// At most `limit` characters, the last of them `…` if something is left out.
+std::string shortened(std::string_view text, std::size_t limit);
 
 }  // namespace fathom

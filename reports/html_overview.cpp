@@ -61,8 +61,8 @@ void add_card(HtmlBuilder& html, const std::string& backend, const Tally& tally,
   add_tally_bar(html, tally);
   html.open("ul", {{"class", "counts"}});
   for (const auto& [word, count] : tally.by_verdict) {
-    html.open("li").open("a",
-                         {{"href", query_address(column_query(backend) + " verdict:" + word)}});
+    html.open("li").open(
+        "a", {{"href", query_address(column_query(backend) + " " + query_of_kind(word))}});
     add_glyph(html, word == "fail" ? "accuracy" : word,
               format_count(count) + " " + (word == "fail" ? "fail" : word), true);
     html.close().close();
@@ -120,7 +120,8 @@ void add_cell(HtmlBuilder& html, const MatrixRow& row, const std::string& column
   html.open("td", {{"class", "cell"}, {"data-kind", kind}});
   html.open("a", {{"href", query_address(query)}, {"title", cell_title(cell)}});
   add_glyph(html, kind, kind, false);
-  html.element("span", {{"class", "score"}}, fmt::format("{}/{}", cell.passed, cell.required));
+  html.element("span", {{"class", "score"}},
+               cell.required == 0 ? "refused" : fmt::format("{}/{}", cell.passed, cell.required));
   if (cell.worst_margin) {
     add_bar(html, *cell.worst_margin,
             "worst error " + format_number(*cell.worst_margin) + " of its limit");
@@ -193,7 +194,7 @@ void add_matrix(HtmlBuilder& html, const Report& report) {
 // ---- Failures and expectations ---------------------------------------------------------------
 
 void add_failure(HtmlBuilder& html, const Record& record) {
-  html.open("tr").open("td");
+  html.open("tr").open("td", {{"class", "outcome"}});
   add_glyph(html, outcome_style(record).kind, outcome_text(record), true);
   html.close().element("td", column_of(record)).open("td", {{"class", "mono"}});
   html.element("a", {{"href", case_address(record.planned.id)}}, to_string(record.planned.c));
@@ -209,7 +210,7 @@ void add_failures(HtmlBuilder& html, const Report& report) {
   }
   const std::size_t shown = std::min(all.size(), shown_failures);
   open_table(html, fmt::format("{} of {} cases that did not end as they should", shown, all.size()),
-             {"outcome", "backend", "case", "reason"});
+             {{"outcome"}, {"backend"}, {"case"}, {"reason"}});
   for (std::size_t i = 0; i < shown; ++i) add_failure(html, *all[i]);
   close_table(html);
 }
@@ -227,23 +228,12 @@ void add_note_cells(HtmlBuilder& html, const ExpectationNote& note) {
 }
 
 void add_expectations(HtmlBuilder& html, const Report& report) {
-  std::vector<std::pair<ExpectationNote, Index>> notes;
-  for (const Record* record : with_expected(report, Expected::expected_fail)) {
-    if (!record->expectation) continue;
-    const auto at = std::find_if(notes.begin(), notes.end(), [&](const auto& counted) {
-      return counted.first == *record->expectation;
-    });
-    if (at == notes.end()) {
-      notes.emplace_back(*record->expectation, 1);
-    } else {
-      ++at->second;
-    }
-  }
-  if (!notes.empty()) {
+  const auto matched = matched_expectations(report);
+  if (!matched.empty()) {
     html.element("h2", {{"id", "expected"}}, "Failures that were foretold");
     open_table(html, "Expectations that matched",
-               {"cases", "which", "verdict", "why, and evidence", "expires"});
-    for (const auto& [note, count] : notes) {
+               {{"cases", true}, {"which"}, {"verdict"}, {"why, and evidence"}, {"expires"}});
+    for (const auto& [note, count] : matched) {
       html.open("tr").element("td", {{"class", "number"}}, format_count(count));
       add_note_cells(html, note);
       html.close().line();
@@ -253,9 +243,9 @@ void add_expectations(HtmlBuilder& html, const Report& report) {
   if (report.stale.empty()) return;
   html.element("h2", {{"id", "stale"}}, "Stale expectations");
   open_table(html, "Expectations that expired or match nothing that ran",
-             {"problem", "which", "verdict", "why, and evidence", "expires", "file"});
+             {{"problem"}, {"which"}, {"verdict"}, {"why, and evidence"}, {"expires"}, {"file"}});
   for (const StaleExpectation& stale : report.stale) {
-    html.open("tr").open("td");
+    html.open("tr").open("td", {{"class", "outcome"}});
     add_glyph(html, "unexpected_pass", stale.problem, true);
     html.close();
     add_note_cells(html, stale.note);

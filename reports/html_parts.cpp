@@ -54,14 +54,15 @@ void add_bar(HtmlBuilder& html, double value, std::string_view label) {
   html.close();
 }
 
-void open_table(HtmlBuilder& html, std::string_view caption,
-                const std::vector<std::string_view>& heads) {
+void open_table(HtmlBuilder& html, std::string_view caption, const std::vector<TableHead>& heads) {
   html.open("div", {{"class", "scroll"},
                     {"tabindex", "0"},
                     {"role", "region"},
                     {"aria-label", std::string(caption)}});
   html.open("table").element("caption", caption).open("thead").open("tr");
-  for (const std::string_view head : heads) html.element("th", {{"scope", "col"}}, head);
+  for (const TableHead& head : heads) {
+    html.element("th", {{"scope", "col"}, {"class", head.number ? "number" : ""}}, head.text);
+  }
   html.close().close().line().open("tbody");
 }
 

@@ -18,9 +18,14 @@ void add_glyph(HtmlBuilder& html, std::string_view kind, std::string_view word, 
 /// A bar of `value` out of 1 as inline SVG; beyond 1 it is full and marked `over`.
 void add_bar(HtmlBuilder& html, double value, std::string_view label);
 
+/// The head of a column; numbers stand on the right.
+struct TableHead {
+  std::string_view text;
+  bool number = false;
+};
+
 /// The head of a table with its caption and column heads.
-void open_table(HtmlBuilder& html, std::string_view caption,
-                const std::vector<std::string_view>& heads);
+void open_table(HtmlBuilder& html, std::string_view caption, const std::vector<TableHead>& heads);
 void close_table(HtmlBuilder& html);
 
 /// A link, if the address is one that a report should offer (http or https); else its text.

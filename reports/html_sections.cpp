@@ -55,7 +55,8 @@ void add_performance_row(HtmlBuilder& html, const Performance& row) {
 }
 
 void add_backends(HtmlBuilder& html, const Report& report) {
-  open_table(html, "Backends", {"backend", "state", "version", "device", "lowerings", "features"});
+  open_table(html, "Backends",
+             {{"backend"}, {"state"}, {"version"}, {"device"}, {"lowerings"}, {"features"}});
   for (const BackendStatus& backend : report.backends) {
     const bool here = backend.absent.empty();
     html.open("tr").element("th", {{"scope", "row"}}, backend.name);
@@ -72,11 +73,13 @@ void add_backends(HtmlBuilder& html, const Report& report) {
 
 void add_arithmetic(HtmlBuilder& html, const Report& report) {
   open_table(html, "Declared arithmetic: what the error budget rests on",
-             {"backend", "dtype", "differs from the default in", "source"});
+             {{"backend"}, {"dtype"}, {"differs from the default in"}, {"source"}});
   for (const BackendStatus& backend : report.backends) {
     for (const auto& [dtype, arithmetic] : backend.arithmetic) {
       html.open("tr").element("th", {{"scope", "row"}}, backend.name).element("td", dtype);
-      html.element("td", {{"class", "mono"}}, to_string(arithmetic)).open("td");
+      Arithmetic numbers = arithmetic;
+      numbers.link.clear();
+      html.element("td", {{"class", "mono"}}, to_string(numbers)).open("td");
       add_link(html, arithmetic.link);
       html.close().close().line();
     }
@@ -85,7 +88,7 @@ void add_arithmetic(HtmlBuilder& html, const Report& report) {
 }
 
 void add_environment(HtmlBuilder& html, const Report& report) {
-  open_table(html, "Machine and software", {"fact", "value"});
+  open_table(html, "Machine and software", {{"fact"}, {"value"}});
   for (const auto& [key, value] : report.environment) {
     html.open("tr").element("th", {{"scope", "row"}}, key).element("td", value).close().line();
   }
@@ -121,10 +124,16 @@ std::string performance_section(const Report& report) {
   html.element("p", {{"class", "quiet"}},
                "Useful work only: FLOPs and bytes of the exact visible pairs, over the median of "
                "warm samples. Means are geometric, over the cases that the backend was timed on; "
-               "the relative time compares the same cases only.");
+               "the time over the fastest compares case by case, on cases that another backend was "
+               "timed on too.");
   open_table(html, "Latency and memory by backend",
-             {"backend", "pass", "timed cases", "mean rate", "mean traffic", "time over fastest",
-              "largest peak memory"});
+             {{"backend"},
+              {"pass"},
+              {"timed cases", true},
+              {"mean rate", true},
+              {"mean traffic", true},
+              {"time over fastest", true},
+              {"largest peak memory", true}});
   for (const Performance& row : rows) add_performance_row(html, row);
   close_table(html);
   return html.finish();

@@ -83,7 +83,8 @@ std::string json_report(const Report& report) {
   for (const char* key : {"backends", "environment", "stale", "records"}) {
     json[key] = OrderedJson(everything.at(key));
   }
-  return json.dump(1, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
+  // ASCII only: what a terminal would act upon is escaped.
+  return json.dump(1, ' ', true, OrderedJson::error_handler_t::replace) + "\n";
 }
 
 }  // namespace fathom

@@ -61,7 +61,7 @@ std::string message_of(const Record& record) {
 }
 
 void set(pugi::xml_node node, const char* name, std::string_view value) {
-  node.append_attribute(name).set_value(xml_characters(value).c_str());
+  node.append_attribute(name).set_value(visible_text(value).c_str());
 }
 
 void add_property(pugi::xml_node properties, std::string_view name, std::string_view value) {
@@ -109,10 +109,10 @@ void add_case(pugi::xml_node suite, const Record& record) {
     pugi::xml_node outcome = testcase.append_child(element);
     set(outcome, "type", type_of(record));
     set(outcome, "message", message_of(record));
-    outcome.text().set(xml_characters(findings_text(record)).c_str());
+    outcome.text().set(visible_lines(findings_text(record)).c_str());
   }
   if (!record.worker_log.empty()) {
-    testcase.append_child("system-out").text().set(xml_characters(record.worker_log).c_str());
+    testcase.append_child("system-out").text().set(visible_lines(record.worker_log).c_str());
   }
 }
 

@@ -98,7 +98,9 @@ std::string cell_text(const MatrixCell& cell) {
   if (cell.empty()) return " ";
   const std::string kind = kind_of(cell);
   const std::string_view glyph = kind == "partial" ? "◐" : outcome_style(kind).glyph;
-  std::string text = fmt::format("{} {}/{}", glyph, cell.passed, cell.required);
+  std::string text = cell.required == 0
+                         ? std::string(glyph) + " refused"
+                         : fmt::format("{} {}/{}", glyph, cell.passed, cell.required);
   for (const int note : cell.notes) text += fmt::format(" ({})", note);
   return text;
 }
@@ -182,8 +184,9 @@ void add_performance(Budget& budget, const Report& report) {
   }
   if (lines.empty()) return;
   budget.add(
-      "\n## Latency and memory\n\nGeometric means over timed cases; the relative time is over "
-      "the cases that every backend timed.\n\n" +
+      "\n## Latency and memory\n\nGeometric means over timed cases; the time over the fastest is "
+      "over "
+      "cases that another backend timed too.\n\n" +
           table_head({"backend", "pass", "timed", "mean rate", "time over fastest",
                       "largest peak memory"}),
       lines, "");

@@ -46,6 +46,12 @@ const OutcomeStyle& outcome_style(const Record& record) {
   return outcome_style(word == "fail" ? to_string(record.fail_class) : std::string_view(word));
 }
 
+std::string query_of_kind(std::string_view kind) {
+  if (parse_expected(kind)) return "verdict:" + std::string(kind);
+  const std::string_view field = parse_fail_class(kind) ? "class:" : "verdict:";
+  return std::string(field) + std::string(kind) + " not verdict:*expected*";
+}
+
 bool needs_attention(const Record& record) {
   return outcome_style(record).gravity > outcome_style("expected_fail").gravity;
 }

@@ -26,6 +26,9 @@ std::span<const OutcomeStyle> outcome_styles();
 const OutcomeStyle& outcome_style(std::string_view kind);
 const OutcomeStyle& outcome_style(const Record& record);
 
+/// The query that finds the Records of one kind, foretold ones apart from the others.
+std::string query_of_kind(std::string_view kind);
+
 /// Whether a person should look: neither a pass, nor foretold, nor refused with a reason.
 bool needs_attention(const Record& record);
 

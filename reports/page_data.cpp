@@ -54,7 +54,10 @@ Json field_columns(const std::vector<FilterRow>& rows) {
       texts.add(values);
       numbers.push_back(number ? number_to_json(*number) : Json());
     }
-    Json column{{"name", field.name}, {"meaning", field.meaning}};
+    Json column{{"name", field.name},
+                {"meaning", field.meaning},
+                {"is_text", field.text},
+                {"is_number", field.number}};
     if (any_text) column["texts"] = texts.json();
     if (any_number) column["numbers"] = numbers;
     fields.push_back(std::move(column));
@@ -65,9 +68,17 @@ Json field_columns(const std::vector<FilterRow>& rows) {
 Json style_table() {
   Json styles = Json::object();
   for (const OutcomeStyle& style : outcome_styles()) {
-    styles[std::string(style.kind)] = {{"family", style.family}, {"gravity", style.gravity}};
+    styles[std::string(style.kind)] = {
+        {"family", style.family}, {"gravity", style.gravity}, {"query", query_of_kind(style.kind)}};
   }
   return styles;
+}
+
+/// Words that can follow `backend:` in a query.
+Json verdict_words() {
+  Json words{to_string(Expected::expected_fail), to_string(Expected::unexpected_pass)};
+  for (const VerdictInfo& row : verdicts) words.push_back(row.name);
+  return words;
 }
 
 /// Warm and cold latencies of all rows as columns: the charts read nothing else.
@@ -99,7 +110,7 @@ std::string detail_line(const Record& record) {
     for (const double rho : record.tensors[t].tile_rho) strip.push_back(rounded(rho, 3));
     tensors[t]["tile_rho"] = std::move(strip);
   }
-  return json.dump(-1, ' ', false, replace_bad_utf8);
+  return json.dump(-1, ' ', true, replace_bad_utf8);
 }
 
 /// Rows in the order in which their details deserve room: see page_data.
@@ -154,6 +165,7 @@ PageData page_data(const Report& report, std::size_t detail_budget) {
   const std::vector<int> lines = add_details(report.records, detail_budget, data.details);
   const Json table{{"suite", report.suite},
                    {"styles", style_table()},
+                   {"verdicts", verdict_words()},
                    {"fields", field_columns(rows)},
                    {"id", ids},
                    {"text", texts.json()},
@@ -163,7 +175,7 @@ PageData page_data(const Report& report, std::size_t detail_budget) {
                    {"reason", reasons},
                    {"detail_line", lines},
                    {"timings", timing_columns(report.records)}};
-  data.table = table.dump(-1, ' ', false, replace_bad_utf8);
+  data.table = table.dump(-1, ' ', true, replace_bad_utf8);
   return data;
 }
 

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 namespace fathom {
 namespace {
@@ -42,28 +41,33 @@ class GeometricMean {
 /// Median by case text, of one backend in one pass.
 using Medians = std::map<std::string, double>;
 
-/// Cases that every backend of a pass timed.
-std::set<std::string> shared_cases(const std::map<std::string, Medians>& by_backend) {
-  std::set<std::string> shared;
-  if (by_backend.size() < 2) return shared;
-  for (const auto& [text, median] : by_backend.begin()->second) {
-    const bool everywhere = std::all_of(by_backend.begin(), by_backend.end(),
-                                        [&](const auto& b) { return b.second.count(text) != 0; });
-    if (everywhere) shared.insert(text);
+/// The least median of each case of a pass, and how many backends timed it.
+struct Fastest {
+  double median = 0;
+  int backends = 0;
+};
+std::map<std::string, Fastest> fastest_of(const std::map<std::string, Medians>& by_backend) {
+  std::map<std::string, Fastest> fastest;
+  for (const auto& [backend, medians] : by_backend) {
+    for (const auto& [text, median] : medians) {
+      Fastest& best = fastest[text];
+      best.median = best.backends == 0 ? median : std::min(best.median, median);
+      ++best.backends;
+    }
   }
-  return shared;
+  return fastest;
 }
 
-std::optional<double> relative_time(const std::map<std::string, Medians>& by_backend,
-                                    const std::string& backend,
-                                    const std::set<std::string>& shared) {
+void compare(const Medians& medians, const std::map<std::string, Fastest>& fastest,
+             Performance& row) {
   GeometricMean ratio;
-  for (const std::string& text : shared) {
-    double fastest = by_backend.at(backend).at(text);
-    for (const auto& [name, medians] : by_backend) fastest = std::min(fastest, medians.at(text));
-    ratio.add(by_backend.at(backend).at(text) / fastest);
+  for (const auto& [text, median] : medians) {
+    const Fastest& best = fastest.at(text);
+    if (best.backends < 2) continue;
+    ratio.add(median / best.median);
+    ++row.shared;
   }
-  return ratio.value();
+  row.relative_time = ratio.value();
 }
 
 Performance rates(const Report& report, const std::string& backend, const std::string& pass) {
@@ -136,11 +140,10 @@ std::vector<Performance> performance(const Report& report) {
   }
   std::vector<Performance> rows;
   for (const auto& [pass, by_backend] : by_pass) {
-    const std::set<std::string> shared = shared_cases(by_backend);
+    const auto fastest = fastest_of(by_backend);
     for (const auto& [backend, medians] : by_backend) {
       Performance row = rates(report, backend, pass);
-      row.shared = static_cast<Index>(shared.size());
-      row.relative_time = relative_time(by_backend, backend, shared);
+      compare(medians, fastest, row);
       rows.push_back(row);
     }
   }
@@ -168,6 +171,18 @@ std::vector<const Record*> with_expected(const Report& report, Expected expected
     if (record.expected == expected) found.push_back(&record);
   }
   return found;
+}
+
+std::vector<MatchedExpectation> matched_expectations(const Report& report) {
+  std::vector<MatchedExpectation> matched;
+  for (const Record* record : with_expected(report, Expected::expected_fail)) {
+    const ExpectationNote note = record->expectation.value_or(ExpectationNote{});
+    auto at = std::find_if(matched.begin(), matched.end(),
+                           [&](const MatchedExpectation& known) { return known.note == note; });
+    if (at == matched.end()) at = matched.insert(at, {note, 0});
+    ++at->cases;
+  }
+  return matched;
 }
 
 }  // namespace fathom

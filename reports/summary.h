@@ -41,8 +41,8 @@ struct Performance {
   Index timed = 0;
   std::optional<double> flops_per_s;  ///< Geometric mean of useful FLOP/s; empty if none is > 0.
   std::optional<double> bytes_per_s;  ///< Geometric mean of compulsory bytes/s.
-  /// Geometric mean of the median over the fastest backend's, on the `shared` cases that every
-  /// backend of this pass timed; empty if there is none, or nobody to compare with.
+  /// Geometric mean of the median over that of the case's fastest backend, on the `shared` cases
+  /// that some other backend timed too; empty if there is none.
   std::optional<double> relative_time;
   Index shared = 0;
   std::optional<Index> peak_bytes;  ///< Largest peak of one execution, over the backend's cases.
@@ -59,5 +59,14 @@ std::vector<const Record*> failures(const Report& report);
 
 /// Records with one Expected word.
 std::vector<const Record*> with_expected(const Report& report, Expected expected);
+
+/// An Expectation that foretold failures, and how many.
+struct MatchedExpectation {
+  ExpectationNote note;
+  Index cases = 0;
+};
+
+/// In order of appearance.
+std::vector<MatchedExpectation> matched_expectations(const Report& report);
 
 }  // namespace fathom

@@ -51,9 +51,12 @@ MatrixRow& row_of(const Record& record, SupportMatrix& matrix) {
     return r.mask == mask && r.dtype == dtype;
   });
   if (found != matrix.rows.end()) return *found;
-  const auto last = std::find_if(matrix.rows.rbegin(), matrix.rows.rend(),
-                                 [&](const MatrixRow& r) { return r.mask == mask; });
-  const auto place = last == matrix.rows.rend() ? matrix.rows.end() : last.base();
+  const auto same_mask = [&](const MatrixRow& r) { return r.mask == mask; };
+  auto place = std::find_if(matrix.rows.begin(), matrix.rows.end(), same_mask);
+  while (place != matrix.rows.end() && same_mask(*place) &&
+         parse_dtype(place->dtype) < problem.dtype) {
+    ++place;
+  }
   return *matrix.rows.insert(place, MatrixRow{mask, dtype, {}});
 }
 

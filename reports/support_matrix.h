@@ -33,8 +33,8 @@ struct MatrixRow {
 /// Mask families and dtypes against backends: what works where.
 struct SupportMatrix {
   std::vector<std::string> columns;  ///< Backends with their lowering, in order of appearance.
-  std::vector<MatrixRow> rows;       ///< In order of appearance, a family's dtypes together.
-  std::vector<std::string> notes;    ///< Note n is notes[n - 1]: the backend's own sentence.
+  std::vector<MatrixRow> rows;     ///< Families in order of appearance, their dtypes widest first.
+  std::vector<std::string> notes;  ///< Note n is notes[n - 1]: the backend's own sentence.
 };
 
 SupportMatrix support_matrix(const Report& report);

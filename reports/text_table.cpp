@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reports/text_table.h"
 
+#include "harness/core/text.h"
 #include "reports/escape.h"
 
 #include <algorithm>
@@ -32,21 +33,40 @@ std::string TextTable::text(std::string_view indent, std::size_t width) const {
     for (const auto& row : rows_) most = std::max(most, display_width(row[c]));
     widths.push_back(most);
   }
+  const std::size_t last = columns_.size() - 1;
   const auto line = [&](const auto& cell_of) {
     std::string out(indent);
-    for (std::size_t c = 0; c < columns_.size(); ++c) {
-      const std::string cell = padded(cell_of(c), widths[c], columns_[c].align);
-      out += (c == 0 ? "" : "  ") + cell;
-    }
-    out = shortened(out, width + (out.size() - display_width(out)));
-    out.erase(out.find_last_not_of(' ') + 1);
-    return out + "\n";
+    for (std::size_t c = 0; c < last; ++c)
+      out += padded(cell_of(c), widths[c], columns_[c].align) + "  ";
+    if (columns_[last].align == Align::right)
+      return out + padded(cell_of(last), widths[last], Align::right) + "\n";
+    const std::string margin(display_width(out), ' ');
+    const std::string text = wrapped(cell_of(last), margin, std::max(width, margin.size() + 24));
+    if (text.empty()) return out.substr(0, out.find_last_not_of(' ') + 1) + "\n";
+    return out + text.substr(margin.size());
   };
   const bool headed = std::any_of(columns_.begin(), columns_.end(),
                                   [](const Column& column) { return !column.head.empty(); });
   std::string out;
   if (headed) out += line([&](std::size_t c) { return std::string(columns_[c].head); });
   for (const auto& row : rows_) out += line([&](std::size_t c) { return row[c]; });
+  return out;
+}
+
+std::string wrapped(std::string_view text, std::string_view indent, std::size_t width) {
+  std::string out;
+  std::string line;
+  const auto flush = [&] {
+    if (!line.empty()) out += std::string(indent) + line + "\n";
+    line.clear();
+  };
+  for (const std::string_view word : split(text, ' ')) {
+    const bool fits =
+        display_width(indent) + display_width(line) + 1 + display_width(word) <= width;
+    if (!line.empty() && !fits) flush();
+    line += (line.empty() ? "" : " ") + std::string(word);
+  }
+  flush();
   return out;
 }
 

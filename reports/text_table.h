@@ -7,8 +7,9 @@
 
 namespace fathom {
 
-/// A plain-text table with columns as wide as their widest cell. The last column is cut so that no
-/// line is longer than `width`; cells are made visible (escape.h) as they come in.
+/// A plain-text table with columns as wide as their widest cell. The last column is broken at
+/// blanks where a line would grow longer than `width`; cells are made visible (escape.h) as they
+/// come in.
 class TextTable {
  public:
   enum class Align { left, right };
@@ -26,5 +27,9 @@ class TextTable {
   std::vector<Column> columns_;
   std::vector<std::vector<std::string>> rows_;
 };
+
+/// Text broken at blanks into lines of at most `width` columns, each begun with the indent and
+/// ended with a line break; a word that is longer stands alone.
+std::string wrapped(std::string_view text, std::string_view indent, std::size_t width = 100);
 
 }  // namespace fathom

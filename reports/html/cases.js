@@ -16,22 +16,22 @@ const Cases = (() => {
 
   /** key, head, width, how a row is sorted, and what it shows. */
   const columns = [
-    ['outcome', 'outcome', 'minmax(9rem, 1.5fr)', (row) => -data.styles[kind(row)].gravity,
+    ['outcome', 'outcome', 'minmax(8.5rem, 1.5fr)', (row) => -data.styles[kind(row)].gravity,
       (row) => glyphAndWord(kind(row), outcome(row))],
-    ['backend', 'backend', 'minmax(7rem, 1.4fr)', backend, backend],
-    ['dtype', 'dtype', '4.2rem', (row) => textOf(row, 'dtype'), (row) => textOf(row, 'dtype')],
-    ['dir', 'pass', '5rem', (row) => textOf(row, 'dir'), (row) => textOf(row, 'dir')],
-    ['mask', 'mask', 'minmax(7rem, 1.5fr)', (row) => textOf(row, 'mask'),
+    ['backend', 'backend', 'minmax(6.5rem, 1.9fr)', backend, backend],
+    ['dtype', 'dtype', '3.9rem', (row) => textOf(row, 'dtype'), (row) => textOf(row, 'dtype')],
+    ['dir', 'pass', '5.4rem', (row) => textOf(row, 'dir'), (row) => textOf(row, 'dir')],
+    ['mask', 'mask', 'minmax(6rem, 2fr)', (row) => textOf(row, 'mask'),
       (row) => textOf(row, 'mask')],
-    ['seqs', 'sequences', 'minmax(6rem, 1.2fr)', (row) => numberOf(row, 'sk'),
+    ['seqs', 'sequences', 'minmax(6.4rem, 1fr)', (row) => numberOf(row, 'sk'),
       (row) => textOf(row, 'seqs')],
-    ['heads', 'heads', '4.2rem', (row) => heads(row)[0], (row) => twice(heads(row), '/')],
-    ['d', 'dim', '4rem', (row) => dims(row)[0], (row) => twice(dims(row), '/')],
     ['err_tol', 'of limit', '7.2rem', (row) => numberOf(row, 'err_tol'), marginCell],
-    ['latency', 'latency', '5.6rem', latencyOf, (row) => time(latencyOf(row))],
-    ['memory', 'memory', '5.6rem', (row) => numberOf(row, 'memory'),
+    ['latency', 'latency', '5.4rem', latencyOf, (row) => time(latencyOf(row))],
+    ['memory', 'memory', '5.4rem', (row) => numberOf(row, 'memory'),
       (row) => bytes(numberOf(row, 'memory'))],
-    ['reason', 'reason', 'minmax(9rem, 3fr)', (row) => data.reason[row], (row) => data.reason[row]],
+    ['heads', 'heads', '4.1rem', (row) => heads(row)[0], (row) => twice(heads(row), '/')],
+    ['d', 'dim', '3.6rem', (row) => dims(row)[0], (row) => twice(dims(row), '/')],
+    ['reason', 'reason', 'minmax(7rem, 2fr)', (row) => data.reason[row], (row) => data.reason[row]],
   ];
   const right = new Set(['err_tol', 'latency', 'memory', 'heads', 'd']);
 
@@ -66,7 +66,7 @@ const Cases = (() => {
   }
 
   function matching(query) {
-    const holds = Query.parse(query, (name) => fields.has(name));
+    const holds = Query.parse(query, language);
     const rows = [];
     for (let row = 0; row < rowCount; ++row) {
       filterRow.row = row;
@@ -101,13 +101,13 @@ const Cases = (() => {
   }
 
   function render() {
+    parts.body.style.height = shown.length * rowHeight + 'px';
     const first = Math.max(0, Math.floor(parts.grid.scrollTop / rowHeight) - margin);
     const visibleRows = Math.ceil(parts.grid.clientHeight / rowHeight) + 2 * margin;
     const last = Math.min(shown.length, first + visibleRows);
     const nodes = [];
     for (let position = first; position < last; ++position) nodes.push(rowElement(position));
     parts.body.replaceChildren(...nodes);
-    parts.body.style.height = shown.length * rowHeight + 'px';
     const inView = cursor >= first && cursor < last;
     if (inView) parts.grid.setAttribute('aria-activedescendant', 'row-' + cursor);
     else parts.grid.removeAttribute('aria-activedescendant');
@@ -136,16 +136,11 @@ const Cases = (() => {
     const counts = new Map();
     for (const row of shown) counts.set(kind(row), (counts.get(kind(row)) || 0) + 1);
     const order = [...counts].sort((a, b) => data.styles[b[0]].gravity - data.styles[a[0]].gravity);
-    const classes = new Set(['accuracy', 'nonfinite', 'nondeterministic', 'contract',
-      'out_of_bounds']);
     const items = order.map(([name, n]) => {
-      const expected = name.includes('expected');
-      const term = classes.has(name) ? 'class:' + name + ' verdict:no'
-        : expected ? 'verdict:' + name : 'verdict:' + name + ' verdict:no';
+      const term = data.styles[name].query;
       const on = state.q.includes(term);
       const q = on ? state.q.replace(term, '').trim() : (wrapped(state.q) + ' ' + term).trim();
-      return el('li', {}, el('a', {href: address(q, state.sort), class: on ? 'on' : null,
-        'aria-pressed': null}, glyphAndWord(name, count(n) + ' ' + name)));
+      return el('li', {}, el('a', {href: address(q, state.sort), class: on ? 'on' : null}, glyphAndWord(name, count(n) + ' ' + name)));
     });
     if (state.q) items.push(el('li', {}, el('a', {href: address('', state.sort)}, 'show all')));
     parts.chips.replaceChildren(...items);

@@ -16,7 +16,7 @@ const Charts = (() => {
     flops: {title: 'useful work per second', show: flops, value: (t) => t.flops, spread: null},
     traffic: {title: 'compulsory traffic per second', show: traffic, value: (t) => t.bytes,
       spread: null},
-    memory: {title: 'peak memory of one execution', show: bytes, spread: null,
+    memory: {title: 'peak memory of one execution', show: bytes, spread: null, base: 4,
       value: (t) => numberOf(t.row, 'memory')},
   };
   const mostRows = 200;
@@ -88,24 +88,33 @@ const Charts = (() => {
     },
   };
 
+  /** Ticks at the powers of a base: sizes and lengths are read in doublings. */
+  function powersBetween(low, high, base) {
+    const first = base ** Math.ceil(Math.log(low) / Math.log(base) - 1e-9);
+    const ticks = [];
+    for (let value = first; value <= high; value *= base) ticks.push({value});
+    return ticks;
+  }
+
   function axes(sets, quantity) {
     const style = getComputedStyle(document.documentElement);
     const colour = style.getPropertyValue('--soft').trim();
     const line = style.getPropertyValue('--line').trim();
     const xs = sets.flatMap((set) => set.data.map((p) => p.x));
     const ys = sets.flatMap((set) => set.data.flatMap((p) => [p.y, ...(p.spread || [])]));
-    const low = 2 ** Math.floor(Math.log2(Math.min(...xs)) - 0.001);
-    const high = 2 ** Math.ceil(Math.log2(Math.max(...xs)) + 0.001);
-    const powers = [];
-    for (let x = low; x <= high; x *= 2) powers.push({value: x});
+    const low = Math.min(...xs) / 1.4;
+    const high = Math.max(...xs) * 1.4;
     return {
       x: {type: 'logarithmic', min: low, max: high, grid: {color: line},
         title: {display: true, text: 'longest key length', color: colour},
         ticks: {color: colour, callback: (v) => (v >= 1024 && v % 1024 === 0 ? v / 1024 + 'k' : v)},
-        afterBuildTicks: (axis) => { axis.ticks = powers; }},
+        afterBuildTicks: (axis) => { axis.ticks = powersBetween(low, high, 2); }},
       y: {type: 'logarithmic', min: Math.min(...ys) / 1.5, max: Math.max(...ys) * 1.5,
         grid: {color: line}, title: {display: true, text: quantity.title, color: colour},
-        ticks: {color: colour, maxTicksLimit: 9, callback: (v) => quantity.show(v)}},
+        ticks: {color: colour, maxTicksLimit: 9, callback: (v) => quantity.show(v)},
+        afterBuildTicks: (axis) => {
+          if (quantity.base) axis.ticks = powersBetween(axis.min, axis.max, quantity.base);
+        }},
     };
   }
 

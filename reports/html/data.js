@@ -23,9 +23,14 @@ const backend = column(data.backend);
 
 const fields = new Map(data.fields.map((field) => [field.name, {
   meaning: field.meaning,
+  isText: field.is_text,
+  isNumber: field.is_number,
   texts: field.texts ? column(field.texts) : () => [],
   number: field.numbers ? (row) => num(field.numbers[row]) : () => null,
 }]));
+
+/** What Query.parse needs to know of the grammar's words. */
+const language = {fields, verdicts: data.verdicts};
 
 /** The first text of a field: what the table shows. */
 function textOf(row, name) {

@@ -66,14 +66,16 @@ function webLink(address) {
   return el('a', {href: address, rel: 'noreferrer noopener'}, address);
 }
 
-/** A table from heads and rows of cells; a cell is text, a node, or {class, text}. */
+/** A table from heads and rows of cells; a cell is text, a node, or {class, text}. A head has the
+    class of the cell below it. */
 function table(caption, heads, rows) {
   const cell = (content) => content !== null && typeof content === 'object' && 'text' in content &&
     !(content instanceof Node)
     ? el('td', {class: content.class}, content.text) : el('td', {}, content);
   return el('div', {class: 'scroll', tabindex: 0, role: 'region', 'aria-label': caption},
     el('table', {}, el('caption', {}, caption),
-      el('thead', {}, el('tr', {}, heads.map((head) => el('th', {scope: 'col'}, head)))),
+      el('thead', {}, el('tr', {}, heads.map((head, c) =>
+        el('th', {scope: 'col', class: rows.length > 0 && /^number/.test(rows[0][c].class) && 'number'}, head)))),
       el('tbody', {}, rows.map((row) => el('tr', {},
         el('th', {scope: 'row'}, row[0]), row.slice(1).map(cell))))));
 }

@@ -11,7 +11,7 @@ const Query = (() => {
     ['us', 1e-6], ['ms', 1e-3], ['s', 1], ['B', 1]];
   const operators = [['!=', (a, b) => a !== b], ['<=', (a, b) => a <= b], ['>=', (a, b) => a >= b],
     ['=', (a, b) => a === b], ['<', (a, b) => a < b], ['>', (a, b) => a > b]];
-  const blanks = ' \t\n\v\f\r';
+  const deepest = 64;
 
   function parseDouble(text) {
     if (!/^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text)) return null;
@@ -59,148 +59,186 @@ const Query = (() => {
     return p === pattern.length;
   }
 
+  /** Words {text, quoted}; parentheses that open inside a word belong to it. */
   function tokenize(query) {
     const tokens = [];
-    let word = '';
+    let word = {text: '', quoted: false};
+    let depth = 0;
     const flush = () => {
-      if (word !== '') tokens.push(word);
-      word = '';
+      if (word.text !== '' || word.quoted) tokens.push(word);
+      word = {text: '', quoted: false};
+    };
+    const group = (text) => {
+      flush();
+      tokens.push({text, quoted: false});
     };
     for (let i = 0; i < query.length; ++i) {
       const c = query[i];
       if (c === '"') {
         const close = query.indexOf('"', i + 1);
         if (close < 0) throw new Error('a closing quote is missing');
-        if (word === '') word = '"';  // Marks a bare "text" term.
-        word += query.slice(i + 1, close);
+        if (word.text === '') word.quoted = true;
+        word.text += query.slice(i + 1, close);
         i = close;
-      } else if (blanks.includes(c)) {
+      } else if (c === '(') {
+        if (/^(not|and|or)$/.test(word.text) && !word.quoted) flush();
+        if (word.text === '') {
+          group(c);
+        } else {
+          word.text += c;
+          ++depth;
+        }
+      } else if (c === ')') {
+        if (depth === 0) {
+          group(c);
+        } else {
+          word.text += c;
+          --depth;
+        }
+      } else if (!/[ \t\n\v\f\r]/.test(c)) {
+        word.text += c;
+      } else if (depth === 0) {
         flush();
-      } else if (c === '(' && word === '') {
-        tokens.push('(');
-      } else if (c === ')' && !word.includes('(')) {
-        flush();
-        tokens.push(')');
-      } else {
-        word += c;  // Parentheses inside a word belong to values like causal(top_left).
-        if (c === ')') flush();
       }
     }
+    if (depth > 0) throw new Error("a closing parenthesis is missing in '" + word.text + "'");
     flush();
     return tokens;
   }
 
-  function textLeaf(field, value) {
+  /** `a,b*,window(1,2)` or `!a,b`: globs, of which one or none must match. */
+  function alternatives(value) {
     const negated = value.startsWith('!');
-    const globs = (negated ? value.slice(1) : value).split(',');
-    return (row) => row.texts(field).some((text) => globs.some((glob) => globMatch(glob, text))) !==
-      negated;
-  }
-
-  function searchLeaf(word, whole) {
-    const glob = whole ? word : '*' + word + '*';
-    return (row) => globMatch(glob, row.allText());
-  }
-
-  function compareLeaf(field, [name, compare], value) {
-    const want = parseQuantity(value);
-    if (want === null && (name === '=' || name === '!=')) {
-      return textLeaf(field, (name === '!=' ? '!' : '') + value);
+    const list = negated ? value.slice(1) : value;
+    const globs = [''];
+    let depth = 0;
+    for (const c of list) {
+      depth += c === '(' ? 1 : c === ')' ? -1 : 0;
+      if (c === ',' && depth <= 0) globs.push('');
+      else globs[globs.length - 1] += c;
     }
-    if (want === null) throw new Error("'" + value + "' is no number");
+    if (globs.length > 1) globs.push(list);  // seqs:3,5 means either length, or the list.
+    return {negated, globs};
+  }
+
+  function valueLeaf(field, value) {
+    const {negated, globs} = alternatives(value);
+    return (row) => {
+      const texts = row.texts(field);
+      const got = texts.length === 0 ? row.number(field) : null;
+      const any = globs.some((glob) => (got !== null && got !== undefined
+        ? glob === '*' || parseQuantity(glob) === got
+        : texts.some((text) => globMatch(glob, text))));
+      return any !== negated;
+    };
+  }
+
+  function numberLeaf(field, compare, want) {
     return (row) => {
       const got = row.number(field);
       return got !== null && got !== undefined && compare(got, want);
     };
   }
 
-  /** `field:value` or `field<op>number`; null if the token does not start with a known field. */
-  function fieldLeaf(token, known) {
-    const end = token.search(/[:=!<>]/);
-    if (end <= 0) return null;
-    const field = token.slice(0, end);
-    const rest = token.slice(end);
-    if (!known(field)) {
-      if (rest[0] === ':') return null;
-      throw new Error("unknown field '" + field + "'");
-    }
-    if (rest[0] === ':') {
-      if (rest.length === 1) throw new Error("'" + field + ":' has no value");
-      return textLeaf(field, rest.slice(1));
-    }
-    for (const operator of operators) {
-      if (rest.startsWith(operator[0])) {
-        return compareLeaf(field, operator, rest.slice(operator[0].length));
-      }
-    }
-    throw new Error("'" + token + "' has no operator that is known");
+  function globLeaf(glob) {
+    return (row) => globMatch('*' + glob + '*', row.allText());
   }
 
-  function leaf(token, known) {
-    if (token[0] === '"') return searchLeaf(token.slice(1), false);
-    if (token.length > 2 && token[0] === '/' && token.endsWith('/')) {
-      return searchLeaf(token.slice(1, -1), true);
-    }
-    const ofField = fieldLeaf(token, known);
-    if (ofField) return ofField;
-    const colon = token.lastIndexOf(':');
-    if (colon < 0) return searchLeaf(token, false);
-    const isBackend = textLeaf('backend', token.slice(0, colon));
-    const isVerdict = textLeaf('verdict', token.slice(colon + 1));
+  function valueAfter(text, begin) {
+    const value = text.slice(begin);
+    if (value === '' || value === '!') throw new Error("'" + text + "' has no value");
+    return value;
+  }
+
+  /** `backend:verdict`: the row is that backend's and has that outcome. */
+  function verdictLeaf(text, end, words) {
+    const head = text.slice(0, end);
+    if (head === '') throw new Error("'" + text + "' has nothing before '" + text[end] + "'");
+    if (text[end] !== ':') throw new Error("unknown field '" + head + "'");
+    const colon = text.lastIndexOf(':');
+    const verdict = valueAfter(text, colon + 1);
+    const named = alternatives(verdict).globs.some((glob) =>
+      words.some((word) => globMatch(glob.split('(')[0], word)));
+    if (!named) throw new Error("'" + text + "' is neither field:value nor backend:verdict");
+    const isBackend = valueLeaf('backend', text.slice(0, colon));
+    const isVerdict = valueLeaf('verdict', verdict);
     return (row) => isBackend(row) && isVerdict(row);
   }
 
-  /** A predicate of rows {texts(field), number(field), allText()}; throws Error with a sentence. */
-  function parse(query, known) {
+  /** `field<op>number`; = and != compare texts too. */
+  function compareLeaf(field, name, text, end) {
+    const operator = operators.find(([sign]) => text.startsWith(sign, end));
+    if (!operator) throw new Error("'" + text + "' has no operator that is known");
+    const value = valueAfter(text, end + operator[0].length);
+    const want = parseQuantity(value);
+    if (field.isNumber && want !== null) return numberLeaf(name, operator[1], want);
+    if (field.isText && operator[0] === '=') return valueLeaf(name, value);
+    if (field.isText && operator[0] === '!=') return valueLeaf(name, '!' + value);
+    throw new Error(field.isNumber ? "'" + value + "' is no number"
+      : "'" + name + "' is no number; compare it with : or =");
+  }
+
+  function leaf({text, quoted}, language) {
+    if (quoted) return (row) => row.allText().includes(text);
+    if (text.length > 2 && text[0] === '/' && text.endsWith('/')) return globLeaf(text.slice(1, -1));
+    const end = text.search(/[:=!<>]/);
+    if (end < 0) return globLeaf(text);
+    const name = text.slice(0, end);
+    const field = language.fields.get(name);
+    if (!field) return verdictLeaf(text, end, language.verdicts);
+    if (text[end] === ':') return valueLeaf(name, valueAfter(text, end + 1));
+    return compareLeaf(field, name, text, end);
+  }
+
+  /**
+   * A predicate of rows {texts(field), number(field), allText()}; throws Error with a sentence.
+   * The language is {fields: Map of name to {isText, isNumber}, verdicts: words}.
+   */
+  function parse(query, language) {
+    if (/^[ \t\r\n]*$/.test(query)) return () => true;
     const tokens = tokenize(query);
     let at = 0;
-    const outOfPlace = (token) => new Error("'" + token + "' is out of place");
+    let depth = 0;
+    const nextIs = (text) => at < tokens.length && tokens[at].text === text && !tokens[at].quoted;
+    const take = (text) => nextIs(text) && Boolean(++at);
+    const outOfPlace = () => new Error("'" + tokens[at].text + "' is out of place");
 
     function either() {
-      let node = both();
-      while (tokens[at] === 'or') {
-        ++at;
-        const left = node, right = both();
-        node = (row) => left(row) || right(row);
-      }
-      return node;
+      const parts = [both()];
+      while (take('or')) parts.push(both());
+      return (row) => parts.some((part) => part(row));
     }
     function both() {
-      let node = term();
-      while (at < tokens.length && tokens[at] !== 'or' && tokens[at] !== ')') {
-        if (tokens[at] === 'and') ++at;
-        const left = node, right = term();
-        node = (row) => left(row) && right(row);
+      const parts = [term()];
+      while (at < tokens.length && !nextIs('or') && !nextIs(')')) {
+        take('and');
+        parts.push(term());
       }
-      return node;
+      return (row) => parts.every((part) => part(row));
     }
     function term() {
+      let negated = false;
+      while (take('not')) negated = !negated;
+      const inner = take('(') ? group() : single();
+      return negated ? (row) => !inner(row) : inner;
+    }
+    function group() {
+      if (++depth > deepest) throw new Error('it is nested deeper than ' + deepest + ' levels');
+      const inner = either();
+      if (!take(')')) throw new Error('a closing parenthesis is missing');
+      --depth;
+      return inner;
+    }
+    function single() {
       if (at >= tokens.length) throw new Error('a term is missing at the end');
-      const token = tokens[at++];
-      if (token === 'not') {
-        const inner = term();
-        return (row) => !inner(row);
-      }
-      if (token === '(') {
-        const inner = either();
-        if (tokens[at] !== ')') throw new Error('a closing parenthesis is missing');
-        ++at;
-        return inner;
-      }
-      if (token === ')' || token === 'and' || token === 'or') throw outOfPlace(token);
-      return leaf(token, known);
+      if (nextIs(')') || nextIs('and') || nextIs('or')) throw outOfPlace();
+      return leaf(tokens[at++], language);
     }
 
-    if (tokens.length === 0) return () => true;
     const root = either();
-    if (at < tokens.length) throw outOfPlace(tokens[at]);
+    if (at < tokens.length) throw outOfPlace();
     return root;
   }
 
-  /** A value in quotes where it needs them. */
-  function quoted(value) {
-    return /^[\w\-./:+&*]+$/.test(value) ? value : '"' + value + '"';
-  }
-
-  return {parse, quoted, globMatch};
+  return {parse, globMatch};
 })();
