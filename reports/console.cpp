@@ -142,13 +142,31 @@ std::string performance_part(const Report& report, bool colour) {
          table.text("  ", console_width);
 }
 
+std::string published_part(const Report& report, bool colour) {
+  const auto rows = figures_beside(report);
+  if (rows.empty()) return "";
+  TextTable table({{"figure"},
+                   {"published", Align::right},
+                   {"ours", Align::right},
+                   {"backend"},
+                   {"they compare", Align::left, 400}});
+  for (const FigureBeside& row : rows) {
+    const bool answered = !row.backend.empty();
+    table.add({figure_name(*row.figure), figure_range(*row.figure),
+               answered ? format_number(row.ours) : "-", answered ? row.backend : "not in this run",
+               row.figure->compares});
+  }
+  return title("Beside published figures (ours: largest, against the fp64 oracle)", colour) +
+         table.text("  ", console_width);
+}
+
 }  // namespace
 
 std::string console_summary(const Report& report, bool colour) {
   const Summary summary = summarise(report);
   std::string out = backends_part(report, summary, colour) + performance_part(report, colour) +
-                    expected_part(report, colour) + stale_part(report, colour) +
-                    failures_part(report, colour);
+                    published_part(report, colour) + expected_part(report, colour) +
+                    stale_part(report, colour) + failures_part(report, colour);
   const std::string_view family = summary.exit_code == 0 ? "good" : "bad";
   std::string last = wrapped(visible_text(summary.headline), "");
   last.pop_back();  // The line break stays outside the colour.

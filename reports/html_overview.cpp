@@ -254,6 +254,25 @@ void add_expectations(HtmlBuilder& html, const Report& report) {
   close_table(html);
 }
 
+void add_published(HtmlBuilder& html, const Report& report) {
+  const auto rows = figures_beside(report);
+  if (rows.empty()) return;
+  html.element("h2", {{"id", "published"}}, "Beside published figures");
+  open_table(html, "Ours is the largest value of this run, against the fp64 oracle",
+             {{"figure"}, {"published", true}, {"ours", true}, {"backend"}, {"what they compare"}});
+  for (const FigureBeside& row : rows) {
+    const bool answered = !row.backend.empty();
+    html.open("tr").element("th", {{"scope", "row"}}, figure_name(*row.figure));
+    html.element("td", {{"class", "number"}}, figure_range(*row.figure));
+    html.element("td", {{"class", "number"}}, answered ? format_number(row.ours) : "–");
+    html.element("td", answered ? row.backend : "not in this run").open("td");
+    html.text(row.figure->compares + " ");
+    add_link(html, row.figure->source);
+    html.close().close().line();
+  }
+  close_table(html);
+}
+
 }  // namespace
 
 std::string overview_section(const Report& report) {
@@ -262,6 +281,7 @@ std::string overview_section(const Report& report) {
   add_matrix(html, report);
   add_failures(html, report);
   add_expectations(html, report);
+  add_published(html, report);
   return html.finish();
 }
 

@@ -65,6 +65,20 @@ OrderedJson summary_json(const Report& report) {
           {"needs_attention", failures_json(report)}};
 }
 
+/// The figures in the codec's form, each with what the backends of this run gave for it.
+OrderedJson published_json(const Report& report, const Json& figures) {
+  OrderedJson rows = OrderedJson::array();
+  for (std::size_t i = 0; i < report.published.size(); ++i) {
+    OrderedJson row(figures.at(i));
+    row["ours"] = OrderedJson::object();
+    for (const auto& [backend, value] : ours_beside(report.published[i], report.records)) {
+      row["ours"][backend] = OrderedJson(number_to_json(value));
+    }
+    rows.push_back(row);
+  }
+  return rows;
+}
+
 }  // namespace
 
 std::string json_report(const Report& report) {
@@ -80,9 +94,11 @@ std::string json_report(const Report& report) {
                  {"recorded", report.records.size()}};
   // The rest has one JSON form, the one of the codec.
   const Json everything = report_to_json(report);
-  for (const char* key : {"backends", "environment", "stale", "records"}) {
+  for (const char* key : {"backends", "environment", "stale"}) {
     json[key] = OrderedJson(everything.at(key));
   }
+  json["published"] = published_json(report, everything.at("published"));
+  json["records"] = OrderedJson(everything.at("records"));
   // ASCII only: what a terminal would act upon is escaped.
   return json.dump(1, ' ', true, OrderedJson::error_handler_t::replace) + "\n";
 }

@@ -192,6 +192,23 @@ void add_performance(Budget& budget, const Report& report) {
       lines, "");
 }
 
+void add_published(Budget& budget, const Report& report) {
+  std::vector<std::string> lines;
+  for (const FigureBeside& row : figures_beside(report)) {
+    const bool answered = !row.backend.empty();
+    lines.push_back(row_text({plain(figure_name(*row.figure)), figure_range(*row.figure),
+                              answered ? format_number(row.ours) : "–",
+                              answered ? code(row.backend) : "not in this run",
+                              plain(row.figure->compares + " " + row.figure->source)}));
+  }
+  if (lines.empty()) return;
+  budget.add(
+      "\n## Beside published figures\n\nOurs is the largest value of this run, against the "
+      "fp64 oracle.\n\n" +
+          table_head({"figure", "published", "ours", "backend", "what they compare"}),
+      lines, "");
+}
+
 void add_environment(Budget& budget, const Report& report) {
   std::vector<std::string> lines;
   for (const auto& [key, value] : report.environment) {
@@ -214,6 +231,7 @@ std::string markdown_summary(const Report& report) {
   add_failures(budget, report);
   add_performance(budget, report);
   add_expectations(budget, report);
+  add_published(budget, report);
   add_environment(budget, report);
   return budget.text();
 }

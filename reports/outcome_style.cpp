@@ -12,7 +12,7 @@ namespace {
 constexpr std::array styles{
     OutcomeStyle{"pass", "good", "✓", "+", 0},
     OutcomeStyle{"unsupported", "none", "–", "-", 1},
-    OutcomeStyle{"expected_fail", "good", "✓¹", "+1", 2},
+    OutcomeStyle{"expected_fail", "good", "✓¹", "e", 2},
     OutcomeStyle{"not_run", "none", "?", "?", 3},
     OutcomeStyle{"vacuous", "doubt", "∅", "0", 4},
     OutcomeStyle{"unexpected_pass", "doubt", "!", "!", 5},

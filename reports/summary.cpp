@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reports/summary.h"
 
+#include "harness/core/text.h"
+#include "reports/format.h"
 #include "reports/outcome_style.h"
 
 #include <algorithm>
@@ -183,6 +185,25 @@ std::vector<MatchedExpectation> matched_expectations(const Report& report) {
     ++at->cases;
   }
   return matched;
+}
+
+std::vector<FigureBeside> figures_beside(const Report& report) {
+  std::vector<FigureBeside> rows;
+  for (const PublishedFigure& figure : report.published) {
+    const auto ours = ours_beside(figure, report.records);
+    if (ours.empty()) rows.push_back({&figure, "", 0});
+    for (const auto& [backend, value] : ours) rows.push_back({&figure, backend, value});
+  }
+  return rows;
+}
+
+std::string figure_name(const PublishedFigure& figure) {
+  return join(figure.tensors, ", ") + " of " + figure.dtype + ": " + figure.what;
+}
+
+std::string figure_range(const PublishedFigure& figure) {
+  const std::string high = format_number(figure.high);
+  return figure.low > 0 ? format_number(figure.low) + " to " + high : "up to " + high;
 }
 
 }  // namespace fathom

@@ -60,6 +60,20 @@ std::vector<const Record*> failures(const Report& report);
 /// Records with one Expected word.
 std::vector<const Record*> with_expected(const Report& report, Expected expected);
 
+/// A published figure and what one backend gave for it in this run.
+struct FigureBeside {
+  const PublishedFigure* figure = nullptr;
+  std::string backend;  ///< Empty if nobody answered a case of the figure.
+  double ours = 0;
+};
+
+/// In the order of the figures, then of the backends' names.
+std::vector<FigureBeside> figures_beside(const Report& report);
+
+/// `dq, dk of bf16: max_abs`, and `0.0039 to 0.0078` or `up to 2.4e-07`.
+std::string figure_name(const PublishedFigure& figure);
+std::string figure_range(const PublishedFigure& figure);
+
 /// An Expectation that foretold failures, and how many.
 struct MatchedExpectation {
   ExpectationNote note;

@@ -19,7 +19,7 @@ const Cases = (() => {
     ['outcome', 'outcome', 'minmax(8.5rem, 1.5fr)', (row) => -data.styles[kind(row)].gravity,
       (row) => glyphAndWord(kind(row), outcome(row))],
     ['backend', 'backend', 'minmax(6.5rem, 1.9fr)', backend, backend],
-    ['dtype', 'dtype', '3.9rem', (row) => textOf(row, 'dtype'), (row) => textOf(row, 'dtype')],
+    ['dtype', 'dtype', '4.3rem', (row) => textOf(row, 'dtype'), (row) => textOf(row, 'dtype')],
     ['dir', 'pass', '5.4rem', (row) => textOf(row, 'dir'), (row) => textOf(row, 'dir')],
     ['mask', 'mask', 'minmax(6rem, 2fr)', (row) => textOf(row, 'mask'),
       (row) => textOf(row, 'mask')],
@@ -161,7 +161,8 @@ const Cases = (() => {
       placeholder: 'mask:causal dtype:bf16 not verdict:pass', 'aria-describedby': 'query-problem',
       on: {input: () => navigate(address(input.value.trim(), state.sort), true)}});
     const command = el('button', {type: 'button', on: {click: () => {
-      copy("fathom run --filter '" + state.q.replace(/'/g, "'\\''") + "'", command);
+      const suite = data.suite && !data.suite.includes(',') ? ' --suite ' + shellWord(data.suite) : '';
+      copy('fathom run' + suite + (state.q ? ' --filter ' + shellWord(state.q) : ''), command);
     }}}, 'copy as command');
     const link = el('button', {type: 'button', on: {click: () => copy(location.href, link)}},
       'copy link');
@@ -270,6 +271,11 @@ const Cases = (() => {
     },
   };
 })();
+
+/** A word of a shell command, in single quotes. */
+function shellWord(text) {
+  return "'" + text.replace(/'/g, "'\\''") + "'";
+}
 
 function copy(text, button) {
   const said = button.textContent;

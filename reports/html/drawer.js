@@ -131,9 +131,10 @@ const Drawer = (() => {
     ];
   }
 
-  function buttons(row) {
+  function buttons(row, asked) {
     const command = el('button', {type: 'button',
-      on: {click: () => copy("fathom show '" + data.id[row] + "'", command)}}, 'copy command');
+      on: {click: () => copy('fathom run --backend ' + shellWord(asked) + ' --case ' +
+        shellWord(caseText(row)), command)}}, 'copy command');
     const link = el('button', {type: 'button', on: {click: () => copy(location.href, link)}},
       'copy link');
     const step = (offset, word) => {
@@ -152,7 +153,7 @@ const Drawer = (() => {
         on: {click: () => close()}}, '\u00d7'),
       el('h2', {}, glyphAndWord(kind(row), outcome(row))),
       data.reason[row] && el('p', {class: 'lead'}, data.reason[row]),
-      el('p', {class: 'name mono'}, caseText(row)), buttons(row), facts(row, record),
+      el('p', {class: 'name mono'}, caseText(row)), buttons(row, record ? record.planned.backend : backend(row)), facts(row, record),
       expectation(record && record.expectation), details(row, record), siblings(row));
     root.hidden = false;
     root.scrollTop = 0;

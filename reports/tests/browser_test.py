@@ -122,6 +122,8 @@ class Overview(PageTest):
         self.assertIn("the worker died with SIGSEGV during execute", text)
         self.assertIn("the kernel rounds P to bf16", text)
         self.assertIn("unmatched", text)
+        self.assertIn("up to 2.4e-07", text)
+        self.assertIn("a fallback against a dense reference", text)
         self.assertIn("no CUDA device on this machine", text)
 
     def test_fits_800_pixels(self):

@@ -98,6 +98,16 @@ TEST(SummaryTest, ColdSamplesStayOutOfTheMeans) {
   EXPECT_TRUE(performance(report).empty());
 }
 
+TEST(SummaryTest, APublishedFigureStandsBesideEveryBackendOrAlone) {
+  const Report report = every_verdict_report();
+  const auto rows = figures_beside(report);
+  ASSERT_EQ(rows.size(), 3U);
+  EXPECT_EQ(rows[0].backend, "eigen");
+  EXPECT_NEAR(rows[0].ours, 0.67e-3, 1e-9);  // The largest of three cases.
+  EXPECT_EQ(figure_range(*rows[1].figure), "0.0039 to 0.0078");
+  EXPECT_EQ(rows[2].backend, "");
+}
+
 TEST(SummaryTest, FailuresComeGravestFirstAndForetoldOnesDoNotCome) {
   const Report report = every_verdict_report();
   const auto found = failures(report);
