@@ -12,9 +12,11 @@
 namespace fathom::sdpa {
 namespace {
 
-/// Operands without contents, of the shapes that a call would have.
-Operands shapes_of(const Device& device, const Problem& problem, const Lowering& lowering,
-                   const Call& call) {
+/// Operands without contents, of the shapes that the op would see.
+Operands shapes_of(const Variant& variant, const Device& device, const Problem& problem,
+                   const Lowering& lowering, const Call& call) {
+  const bool repeats = variant.gqa == Gqa::repeat;
+  const Index kv_heads = repeats ? problem.query_heads : problem.kv_heads;
   const auto options = at::TensorOptions(device.where()).dtype(scalar_type(problem.dtype));
   const auto tensor = [&](Index heads, Index rows, Index channels) {
     return at::empty({call.count, heads, rows, channels}, options)
@@ -22,10 +24,10 @@ Operands shapes_of(const Device& device, const Problem& problem, const Lowering&
   };
   Operands operands;
   operands.query = tensor(problem.query_heads, call.query_length, problem.head_dim);
-  operands.key = tensor(problem.kv_heads, call.key_length, problem.head_dim);
-  operands.value = tensor(problem.kv_heads, call.key_length, problem.value_dim);
+  operands.key = tensor(kv_heads, call.key_length, problem.head_dim);
+  operands.value = tensor(kv_heads, call.key_length, problem.value_dim);
   operands.is_causal = call.is_causal;
-  operands.grouped = problem.kv_heads != problem.query_heads;
+  operands.grouped = kv_heads != problem.query_heads;
   operands.scale = problem.softmax_scale;
   if (lowering.dense_mask) {
     operands.mask = at::empty({1, 1, call.query_length, call.key_length}, options)
@@ -64,7 +66,7 @@ std::optional<worker::Refusal> why_torch_cannot(const Variant& variant, const De
   if (!device.is_gpu() || variant.backward.empty()) return std::nullopt;
   return with_torchs_words([&]() -> std::optional<worker::Refusal> {
     for (const Call& call : lower(problem, lowering)) {
-      const Operands operands = shapes_of(device, problem, lowering, call);
+      const Operands operands = shapes_of(variant, device, problem, lowering, call);
       if (const auto reason = why_torch_refuses(variant.name, operands)) {
         return worker::Refusal{"torch", *reason};
       }
