@@ -4,6 +4,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# A worker's OpenMP threads that spin at a barrier starve the driver's on a machine with few cores.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+
 say() { printf '%s\n' "$@"; }  # One line per argument.
 warn() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
 die() { warn "$*"; exit 1; }

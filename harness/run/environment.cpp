@@ -29,8 +29,9 @@ std::string proc_value(const char* file, std::string_view name) {
 }
 
 constexpr std::array recorded_variables{
-    "OMP_NUM_THREADS", "MKL_NUM_THREADS",         "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES",
-    "FATHOM_DEVICE",   "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF",   "ATEN_CPU_CAPABILITY",
+    "OMP_NUM_THREADS",         "OMP_WAIT_POLICY",     "MKL_NUM_THREADS",
+    "CUDA_VISIBLE_DEVICES",    "HIP_VISIBLE_DEVICES", "FATHOM_DEVICE",
+    "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF",  "ATEN_CPU_CAPABILITY",
 };
 
 }  // namespace
