@@ -145,19 +145,21 @@ std::string performance_part(const Report& report, bool colour) {
 std::string published_part(const Report& report, bool colour) {
   const auto rows = figures_beside(report);
   if (rows.empty()) return "";
-  TextTable table({{"figure"},
-                   {"published", Align::right},
-                   {"ours", Align::right},
-                   {"backend"},
-                   {"they compare", Align::left, 400}});
+  std::string out =
+      title("Beside published figures (ours: largest, against the fp64 oracle)", colour);
+  const PublishedFigure* last = nullptr;
   for (const FigureBeside& row : rows) {
-    const bool answered = !row.backend.empty();
-    table.add({figure_name(*row.figure), figure_range(*row.figure),
-               answered ? format_number(row.ours) : "-", answered ? row.backend : "not in this run",
-               row.figure->compares});
+    if (row.figure != last) {
+      out += wrapped(visible_text(figure_name(*row.figure) + " " + figure_range(*row.figure) +
+                                  " (" + row.figure->compares + ")"),
+                     "  ");
+    }
+    last = row.figure;
+    out += row.backend.empty() ? "      not in this run\n"
+                               : fmt::format("      {:<9} {}\n", format_number(row.ours),
+                                             visible_text(row.backend));
   }
-  return title("Beside published figures (ours: largest, against the fp64 oracle)", colour) +
-         table.text("  ", console_width);
+  return out;
 }
 
 }  // namespace

@@ -134,6 +134,17 @@ void add_cell(HtmlBuilder& html, const MatrixRow& row, const std::string& column
   html.close();
 }
 
+/// A name that may be broken after its separators: `sdpa:math/` `loop+` `dense_mask`.
+void add_breakable(HtmlBuilder& html, std::string_view name) {
+  while (true) {
+    const std::size_t at = name.find_first_of("/+");
+    html.text(name.substr(0, at == std::string_view::npos ? at : at + 1));
+    if (at == std::string_view::npos) return;
+    html.leaf("wbr", {});
+    name.remove_prefix(at + 1);
+  }
+}
+
 void add_matrix_rows(HtmlBuilder& html, const SupportMatrix& matrix) {
   for (std::size_t r = 0; r < matrix.rows.size(); ++r) {
     const MatrixRow& row = matrix.rows[r];
@@ -178,7 +189,11 @@ void add_matrix(HtmlBuilder& html, const Report& report) {
   html.element("caption", "Passing of required cases, by mask family and dtype, on each backend");
   html.open("thead").open("tr").element("th", {{"scope", "col"}}, "mask");
   html.element("th", {{"scope", "col"}, {"class", "dtype"}}, "dtype");
-  for (const std::string& column : matrix.columns) html.element("th", {{"scope", "col"}}, column);
+  for (const std::string& column : matrix.columns) {
+    html.open("th", {{"scope", "col"}});
+    add_breakable(html, column);
+    html.close();
+  }
   html.close().close().line().open("tbody");
   add_matrix_rows(html, matrix);
   html.close().close().close().line();
@@ -254,21 +269,31 @@ void add_expectations(HtmlBuilder& html, const Report& report) {
   close_table(html);
 }
 
+/// What the backends of this run gave for one figure, as a list in a cell.
+void add_ours(HtmlBuilder& html, const std::vector<FigureBeside>& rows,
+              const PublishedFigure& figure) {
+  html.open("td");
+  for (const FigureBeside& row : rows) {
+    if (row.figure != &figure) continue;
+    const bool answered = !row.backend.empty();
+    html.element("p", answered ? format_number(row.ours) + "  " + row.backend : "not in this run");
+  }
+  html.close();
+}
+
 void add_published(HtmlBuilder& html, const Report& report) {
+  if (report.published.empty()) return;
   const auto rows = figures_beside(report);
-  if (rows.empty()) return;
   html.element("h2", {{"id", "published"}}, "Beside published figures");
   open_table(html, "Ours is the largest value of this run, against the fp64 oracle",
-             {{"figure"}, {"published", true}, {"ours", true}, {"backend"}, {"what they compare"}});
-  for (const FigureBeside& row : rows) {
-    const bool answered = !row.backend.empty();
-    html.open("tr").element("th", {{"scope", "row"}}, figure_name(*row.figure));
-    html.element("td", {{"class", "number"}}, figure_range(*row.figure));
-    html.element("td", {{"class", "number"}}, answered ? format_number(row.ours) : "–");
-    html.element("td", answered ? row.backend : "not in this run").open("td");
-    html.text(row.figure->compares + " ");
-    add_link(html, row.figure->source);
-    html.close().close().line();
+             {{"figure"}, {"published", true}, {"ours"}, {"what they compare"}});
+  for (const PublishedFigure& figure : report.published) {
+    html.open("tr").element("th", {{"scope", "row"}}, figure_name(figure));
+    html.element("td", {{"class", "number"}}, figure_range(figure));
+    add_ours(html, rows, figure);
+    html.open("td").element("p", figure.compares).open("p", {{"class", "small"}});
+    add_link(html, figure.source);
+    html.close().close().close().line();
   }
   close_table(html);
 }

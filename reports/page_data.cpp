@@ -101,14 +101,37 @@ Json timing_columns(const std::vector<Record>& records) {
   return {{"row", rows}, {"pass", passes}, {"numbers", numbers}};
 }
 
-/// A Record as the drawer wants it: the codec's form, with the bulky numbers shortened.
+Json rounded_list(const std::vector<double>& values, int digits) {
+  Json list = Json::array();
+  for (const double value : values) list.push_back(rounded(value, digits));
+  return list;
+}
+
+/// `[sequence, head, row, channel, got, want, sigma, z]`; nine digits tell float32 values apart.
+Json element_row(const Element& e) {
+  return {e.place.sequence,  e.place.head,       e.place.row,         e.place.channel,
+          rounded(e.got, 9), rounded(e.want, 9), rounded(e.sigma, 4), rounded(e.z, 4)};
+}
+
+/// A Record as the drawer wants it: the codec's form with the bulky numbers shortened, since they
+/// are nearly all of it. A pass keeps its four worst elements.
 std::string detail_line(const Record& record) {
+  constexpr std::size_t shown_of_pass = 4;
+  const bool passed = outcome_style(record).kind == "pass";
   Json json = record_to_json(record);
-  Json& tensors = json["tensors"];
   for (std::size_t t = 0; t < record.tensors.size(); ++t) {
-    Json strip = Json::array();
-    for (const double rho : record.tensors[t].tile_rho) strip.push_back(rounded(rho, 3));
-    tensors[t]["tile_rho"] = std::move(strip);
+    const TensorMetrics& tensor = record.tensors[t];
+    Json worst = Json::array();
+    for (const Element& element : tensor.worst) {
+      if (passed && worst.size() == shown_of_pass) break;
+      worst.push_back(element_row(element));
+    }
+    json["tensors"][t]["tile_rho"] = rounded_list(tensor.tile_rho, 3);
+    json["tensors"][t]["worst"] = std::move(worst);
+  }
+  for (std::size_t i = 0; i < record.measurement.latency.size(); ++i) {
+    json["measurement"]["latency"][i]["samples_ns"] =
+        rounded_list(record.measurement.latency[i].samples_ns, 5);
   }
   return json.dump(-1, ' ', true, replace_bad_utf8);
 }

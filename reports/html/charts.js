@@ -36,9 +36,18 @@ const Charts = (() => {
 
   const dark = () => matchMedia('(prefers-color-scheme: dark)').matches;
   const colourOf = (name) => palette[dark() ? 'dark' : 'light'][backends.indexOf(name) % 8];
+  /** Beyond eight backends colours come again, with other shapes. */
+  const shapeOf = (name) => {
+    const index = backends.indexOf(name);
+    return shapes[(index + 3 * Math.floor(index / 8)) % 8];
+  };
   const length = (t) => Math.max(numberOf(t.row, 'sk'), 1);
-  /** Cases that differ in nothing but the lengths: only they are joined by a line. */
-  const kin = (t) => backend(t.row) + ' ' + caseText(t.row).replace(/ seqs=\S+/, '');
+  /**
+   * Cases that differ in nothing but one length, `seqs=2*512` and `seqs=2*1024`: only they are
+   * joined by a line. Ragged batches and cross lengths stand alone.
+   */
+  const kin = (t) => backend(t.row) + ' ' +
+    caseText(t.row).replace(/ seqs=(\d+\*)?\d+(?= )/, ' seqs=$1');
 
   function chosen(view) {
     return timings.filter((t) => t.pass === view.pass &&
@@ -62,7 +71,7 @@ const Charts = (() => {
       named.add(name);
       return {label: visible(name), first, data: points.sort((a, b) => a.x - b.x),
         borderColor: colourOf(name), backgroundColor: colourOf(name), borderWidth: 1.5,
-        pointStyle: shapes[backends.indexOf(name) % 8], pointRadius: 4.5, pointHoverRadius: 7,
+        pointStyle: shapeOf(name), pointRadius: 4.5, pointHoverRadius: 7,
         showLine: true};
     });
   }
@@ -158,7 +167,7 @@ const Charts = (() => {
     return quantity.title[0].toUpperCase() + quantity.title.slice(1) + ' of ' +
       plural(points, view.pass + ' case') + ' on ' +
       plural(new Set(list.map((t) => backend(t.row))).size, 'backend') +
-      '; a line joins cases that differ in their lengths only' +
+      '; a line joins cases that differ in one length only' +
       (quantity.spread ? ', a stroke spans the quartiles.' : '.');
   }
 

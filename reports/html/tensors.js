@@ -19,6 +19,9 @@ const Tensors = (() => {
     return worst;
   }
 
+  const shortCount = (n) => (n >= 1e6 ? Number((n / 1e6).toPrecision(2)) + 'M'
+    : n >= 1e4 ? Math.round(n / 1e3) + 'k' : String(n));
+
   /** Bars on a logarithmic scale, so that a single bad element among millions is seen. */
   function ulpHistogram(tensor) {
     const width = 640, height = 120, base = 96, step = width / 20;
@@ -31,7 +34,7 @@ const Tensors = (() => {
         n > 0 && svg('rect', {class: i >= 17 ? 'mark bad' : 'mark', x: x + 2, y: base - tall,
           width: step - 4, height: tall}, svg('title', {}, count(n) + ' elements: ' + ulpBuckets[i])),
         n > 0 && svg('text', {x: x + step / 2, y: base - tall - 3, 'text-anchor': 'middle'},
-          n >= 1e5 ? n.toExponential(0) : String(n)),
+          shortCount(n)),
         svg('text', {x: x + step / 2, y: base + 12 + (i % 2) * 10, 'text-anchor': 'middle'},
           ulpBuckets[i]),
       ];
@@ -79,8 +82,11 @@ const Tensors = (() => {
   function worstElements(tensor) {
     if (tensor.worst.length === 0) return [];
     return [table('Worst elements', ['sequence, head, row, channel', 'got', 'want', 'error', 'sigma',
-      'z = error over sigma'], tensor.worst.map((e) => [place(e.place), exact(e.got), exact(e.want),
-      number(num(e.got) - num(e.want)), number(e.sigma), number(e.z)]))];
+      'z = error over sigma'], tensor.worst.map((row) => {
+      const [got, want, sigma, z] = row.slice(4).map(num);
+      return [row.slice(0, 4).join(', '), exact(got), exact(want), number(got - want),
+        number(sigma), number(z)];
+    }))];
   }
 
   function margins(tensor) {
