@@ -3,6 +3,7 @@
 
 #include "cases/tests/planted_file.h"
 #include "harness/core/cost.h"
+#include "harness/core/features.h"
 
 #include <gtest/gtest.h>
 

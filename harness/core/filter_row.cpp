@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "harness/core/features.h"
 #include "harness/core/filter.h"
 #include "harness/core/text.h"
 

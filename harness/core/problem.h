@@ -60,18 +60,6 @@ std::vector<Index> cu_seqlens_k(const Problem& problem);
 /// size that overflows, ...); empty if all is well.
 std::optional<std::string> why_invalid(const Problem& problem);
 
-/// What a worker must declare before it may answer: `mask.prefix_lm`, `gqa`, `varlen`, ... in table
-/// order. A worker refuses a Problem with a token it does not know (must-understand rule).
-std::vector<std::string> feature_tokens(const Problem& problem);
-
-/// Every token that feature_tokens can yield, with the sentence that explains it.
-struct FeatureToken {
-  std::string_view name;
-  std::string_view meaning;
-  bool (*needed)(const Problem&);
-};
-std::span<const FeatureToken> all_feature_tokens();
-
 /// One row of the field table that gives a Problem its text and its JSON.
 struct ProblemField {
   enum class Kind : std::uint8_t { word, number, flag };

@@ -2,6 +2,7 @@
 #include "backends/eigen/backend.h"
 
 #include "backends/eigen/tests/naive.h"
+#include "harness/core/features.h"
 
 #include <gtest/gtest.h>
 

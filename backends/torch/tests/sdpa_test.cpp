@@ -3,6 +3,7 @@
 #include "backends/torch/sdpa_backend.h"
 #include "backends/torch/tests/answer.h"
 #include "harness/core/error.h"
+#include "harness/core/features.h"
 
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>

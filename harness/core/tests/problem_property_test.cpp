@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/core/case.h"
+#include "harness/core/features.h"
 #include "harness/core/tests/random_problem.h"
 #include "harness/core/text.h"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/core/problem.h"
 
+#include "harness/core/features.h"
 #include "harness/core/tests/message.h"
 #include "harness/core/text.h"
 
