@@ -18,7 +18,7 @@ def cases():
     """All fills, dtypes and layouts on grouped heads, unequal lengths, empty sequences."""
     axes = itertools.product(twin.FILLS, twin.STORAGE, ('bshd', 'bhsd', 'thd'))
     for i, (fill, dtype, layout) in enumerate(axes):
-        seqs = '3*130x67' if layout != 'thd' else '70x131p9,0,0x5,2*3,1x0,200'
+        seqs = '3*40x67' if layout != 'thd' else '30x131p9,0,0x5,2*3,1x0,70'
         mask = 'prefix_lm' if layout == 'thd' else 'full'
         yield (f'dir=fwd+bwd dtype={dtype} layout={layout} hq=6 hkv=2 d={33 + i % 4} '
                f'dv={7 + i % 3} seqs={seqs} mask={mask} dlse=true fill={fill} seed={i * 977}')
