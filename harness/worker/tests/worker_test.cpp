@@ -35,8 +35,8 @@ Session make_session() {
 }
 
 Problem problem_of(const std::string& d, const std::string& mask) {
-  return parse_problem("dir=fwd dtype=f32 layout=bshd hq=1 hkv=1 d=" + d +
-                       " dv=" + d + " seqs=4 mask=" + mask);
+  return parse_problem("dir=fwd dtype=f32 layout=bshd hq=1 hkv=1 d=" + d + " dv=" + d +
+                       " seqs=4 mask=" + mask);
 }
 
 SupportAnswer ask(const Problem& problem, const std::string& lowering = "native") {
