@@ -83,7 +83,10 @@ run_stage() {
   elif ((passed + failed == counted)); then
     passed=$((passed + 1))
   fi
-  times+=$(printf '  %-8s %-8s %4d s' "$name" "$word" $((SECONDS - began)))$'\n'
+  local line
+  printf -v line '%-8s %-8s %4d s' "$name" "$word" $((SECONDS - began))
+  say "-- $line"
+  times+="  $line"$'\n'
 }
 
 for stage in "${stages[@]}"; do run_stage "$stage"; done
