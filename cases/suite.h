@@ -24,7 +24,7 @@ inline constexpr Index max_suite_cases = 100'000;
 
 /// Reads a suite file (format: cases/suite.schema.json). Throws DataError that names the file and
 /// the key path.
-Suite load_suite(const std::filesystem::path& file);
+Suite load_suite(const std::filesystem::path& path);
 
 /// What is known to fail, and why that is accepted for now.
 struct Expectation {

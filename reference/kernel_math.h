@@ -84,7 +84,8 @@ struct Chain {
 };
 inline Chain chain(Index n, Index block) {
   const Index size = most(Index{1}, least(n, block));
-  return {static_cast<double>(size), static_cast<double>((n + size - 1) / size)};
+  const Index count = (n + size - 1) / size;
+  return {static_cast<double>(size), static_cast<double>(count)};
 }
 
 /// The model of dS and P of one pair, in the backward pass.

@@ -17,7 +17,7 @@ class KeyPass {
   void add_queries(const GroupHead& head, Index begin, Index count);
   void score(const GroupHead& head, Index begin, Index count);
   void weigh(const GroupHead& head, Index begin, Index count);
-  void weigh_row(Index row, const RowState& state, Index first, Index last);
+  void weigh_row(Index r, const RowState& row, Index first, Index last);
   void put();
 
   const KeyTask& task_;

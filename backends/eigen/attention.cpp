@@ -146,8 +146,8 @@ class Attention {
 
   /// The weights of the query rows `q`, whose first is row `first_row` of the sequence.
   template <typename Queries>
-  Weights<Real> weights(Index sequence, const Queries& q, const Rows<Real>& k,
-                        Index first_row) const {
+  [[nodiscard]] Weights<Real> weights(Index sequence, const Queries& q, const Rows<Real>& k,
+                                      Index first_row) const {
     std::vector<Keys> seen;
     Keys all{k.rows(), 0};
     for (Index row = 0; row < q.rows(); ++row) {
@@ -195,14 +195,14 @@ class Attention {
 
   /// The rows of one (sequence, head) of an input, upcast.
   template <typename Number>
-  Rows<Real> load(TensorName name, Index sequence, Index head) const {
+  [[nodiscard]] Rows<Real> load(TensorName name, Index sequence, Index head) const {
     const HeadView view = head_view(problem_, name, sequence, head);
     const auto* first = reinterpret_cast<const Number*>(inputs_.at(name).bytes.data());
     return Eigen::Map<const Rows<Number>, 0, Eigen::OuterStride<>>(
                first + view.offset, view.rows, view.channels, Eigen::OuterStride<>(view.row_stride))
         .template cast<Real>();
   }
-  Rows<Real> load_dlse(Index sequence, Index head, Index rows) const {
+  [[nodiscard]] Rows<Real> load_dlse(Index sequence, Index head, Index rows) const {
     if (!problem_.lse_cotangent) return Rows<Real>::Zero(rows, 1);
     return load<Real>(TensorName::dlse, sequence, head);
   }

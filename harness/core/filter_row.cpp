@@ -158,7 +158,7 @@ bool is_outcome(std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-FilterRow row_of(std::shared_ptr<const Record> record) {
+FilterRow row_of(const std::shared_ptr<const Record>& record) {
   FilterRow row;
   row.texts = [record](std::string_view name) {
     const FieldRow* field = find_field(name);
@@ -194,7 +194,7 @@ FilterRow filter_row(const Record& record) {
 FilterRow filter_row(const PlannedCase& planned) {
   auto record = std::make_shared<Record>();
   record->planned = planned;
-  FilterRow row = row_of(std::move(record));
+  FilterRow row = row_of(record);
   row.texts = [texts = std::move(row.texts)](std::string_view name) {
     return is_outcome(name) ? Texts() : texts(name);
   };

@@ -6,7 +6,7 @@
 namespace fathom {
 namespace {
 
-constexpr std::size_t keep_bytes = 64 * 1024;
+constexpr std::size_t keep_bytes = std::size_t{64} * 1024;
 
 /// Bytes of the UTF-8 character at the front of `text`, 0 if it is none.
 std::size_t utf8_length(std::string_view text) {

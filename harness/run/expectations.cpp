@@ -6,7 +6,7 @@
 
 namespace fathom {
 
-Expectations::Expectations(std::vector<Expectation> entries, std::string today) {
+Expectations::Expectations(std::vector<Expectation> entries, const std::string& today) {
   for (Expectation& expectation : entries) {
     Filter filter = Filter::parse(expectation.note.match);
     const bool expired = expectation.note.expires < today;  // ISO dates order as text.

@@ -14,7 +14,7 @@ namespace fathom {
 class Expectations {
  public:
   /// `today` as YYYY-MM-DD: an entry that expires before it no longer excuses anything.
-  Expectations(std::vector<Expectation> entries, std::string today);
+  Expectations(std::vector<Expectation> entries, const std::string& today);
 
   /// Marks the Record: exactly the foretold outcome is expected_fail, a pass is unexpected_pass,
   /// anything else stands as if there were no entry.
