@@ -68,18 +68,18 @@ std::string changed(Json answer, Change change) {
   return framed(answer);
 }
 
-std::string wrong_bytes(Json answer) {
-  return changed(std::move(answer), [](Json& a) { a["outputs"]["o"]["bytes"] = 12; });
+std::string wrong_bytes(const Json& answer) {
+  return changed(answer, [](Json& a) { a["outputs"]["o"]["bytes"] = 12; });
 }
 
-std::string unknown_output(Json answer) {
-  return changed(std::move(answer), [](Json& a) {
+std::string unknown_output(const Json& answer) {
+  return changed(answer, [](Json& a) {
     a["outputs"]["surprise"] = {{"transport", "copied"}, {"bytes", 4}};
   });
 }
 
-std::string nan_sample(Json answer) {
-  return changed(std::move(answer),
+std::string nan_sample(const Json& answer) {
+  return changed(answer,
                  [](Json& a) { a["samples_ns"] = {std::numeric_limits<double>::quiet_NaN()}; });
 }
 
@@ -94,28 +94,27 @@ const std::array faults{
     Fault{"print", "", print_100_mb, nullptr},
     Fault{"child", "", leave_a_child, nullptr},
     Fault{"close", "", close_channel, nullptr},
-    Fault{"huge_frame", "", nullptr, [](Json) { return with_length(0x7FFFFFFF, "{}"); }},
-    Fault{"not_json", "", nullptr, [](Json) { return framed(std::string("not JSON at all")); }},
-    Fault{"not_object", "", nullptr, [](Json) { return framed(std::string("[1,2,3]")); }},
-    Fault{"deep", "", nullptr, [](Json) { return framed(std::string(100000, '[')); }},
-    Fault{"cut_frame", "", nullptr, [](Json) { return with_length(4096, "{\"seq\":"); }},
+    Fault{"huge_frame", "", nullptr, [](const Json&) { return with_length(0x7FFFFFFF, "{}"); }},
+    Fault{"not_json", "", nullptr,
+          [](const Json&) { return framed(std::string("not JSON at all")); }},
+    Fault{"not_object", "", nullptr, [](const Json&) { return framed(std::string("[1,2,3]")); }},
+    Fault{"deep", "", nullptr, [](const Json&) { return framed(std::string(100000, '[')); }},
+    Fault{"cut_frame", "", nullptr, [](const Json&) { return with_length(4096, "{\"seq\":"); }},
     Fault{"wrong_seq", "", nullptr,
-          [](Json answer) { return changed(std::move(answer), [](Json& a) { a["seq"] = 999; }); }},
+          [](const Json& answer) { return changed(answer, [](Json& a) { a["seq"] = 999; }); }},
     Fault{"wrong_type", "", nullptr,
-          [](Json answer) {
-            return changed(std::move(answer), [](Json& a) { a["type"] = "sing"; });
-          }},
-    Fault{"twice", "", nullptr, [](Json answer) { return framed(answer) + framed(answer); }},
+          [](const Json& answer) { return changed(answer, [](Json& a) { a["type"] = "sing"; }); }},
+    Fault{"twice", "", nullptr, [](const Json& answer) { return framed(answer) + framed(answer); }},
     Fault{"wrong_bytes", "execute", nullptr, wrong_bytes},
     Fault{"unknown_output", "execute", nullptr, unknown_output},
     Fault{"nan_time", "time", nullptr, nan_sample},
     Fault{"negative_time", "time", nullptr,
-          [](Json answer) {
-            return changed(std::move(answer), [](Json& a) { a["samples_ns"] = {-1.0}; });
+          [](const Json& answer) {
+            return changed(answer, [](Json& a) { a["samples_ns"] = {-1.0}; });
           }},
     Fault{"memory_text", "memory", nullptr,
-          [](Json answer) {
-            return changed(std::move(answer), [](Json& a) { a["peak_bytes"] = "much"; });
+          [](const Json& answer) {
+            return changed(answer, [](Json& a) { a["peak_bytes"] = "much"; });
           }},
 };
 

@@ -14,9 +14,9 @@ namespace fathom::fake {
 /// changes the bytes that go out instead of it.
 struct Fault {
   std::string_view name;
-  std::string_view request;           ///< The request that triggers it; empty: the one asked for.
-  void (*act)();                      ///< Before the answer: die, hang, print. May be null.
-  std::string (*frame)(Json answer);  ///< The raw bytes to send. Null: an honest frame.
+  std::string_view request;  ///< The request that triggers it; empty: the one asked for.
+  void (*act)();             ///< Before the answer: die, hang, print. May be null.
+  std::string (*frame)(const Json& answer);  ///< The raw bytes to send. Null: an honest frame.
 };
 
 /// Faults that the protocol sees.
