@@ -14,10 +14,12 @@
 #include <xxhash.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <map>
 #include <sstream>
+#include <thread>
 
 namespace fathom {
 namespace {
@@ -63,13 +65,21 @@ void sync_folder(const std::filesystem::path& folder) {
   if (!fd || ::fsync(fd.get()) != 0) fail(folder, "cannot sync the folder");
 }
 
+/// A driver that was killed while it started a worker leaves a child that holds the lock until it
+/// executes the worker or dies, so the lock of a dead run can be busy for some milliseconds.
+constexpr std::chrono::milliseconds lock_patience{2000};
+
 UniqueFd open_locked(const std::filesystem::path& file, int flags) {
   UniqueFd fd(::open(file.c_str(), flags | O_CLOEXEC, 0644));
   if (!fd) fail(file, "cannot open");
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    throw InfrastructureError(
-        file.string() +
-        ": another fathom run is writing here; wait for it or choose another --out");
+  const auto give_up = std::chrono::steady_clock::now() + lock_patience;
+  while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (std::chrono::steady_clock::now() > give_up) {
+      throw InfrastructureError(
+          file.string() +
+          ": another fathom run is writing here; wait for it or choose another --out");
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   return fd;
 }
