@@ -24,6 +24,7 @@ struct CaseBlock {
   Json problem;
   Json fill = "normal";
   Json seed = 1;
+  Json probe = "plain";
 };
 
 struct SuiteFile {
@@ -43,6 +44,7 @@ inline constexpr auto json_fields<CaseBlock> = std::tuple{
     Field{"problem", &CaseBlock::problem},
     Field{"fill", &CaseBlock::fill, Presence::optional},
     Field{"seed", &CaseBlock::seed, Presence::optional},
+    Field{"probe", &CaseBlock::probe, Presence::optional},
 };
 
 template <>
@@ -77,17 +79,16 @@ Axis make_axis(const Json& json, const std::string& path, Setter set) {
   return axis;
 }
 
-void set_fill(Case& c, const Json& json, const std::string& path) {
+/// The value of a word, or a sentence that names the nearest row of its table.
+template <typename Value, typename Table>
+Value read_word(const Json& json, const std::string& path, const std::string& what,
+                std::optional<Value> (*parse)(std::string_view), const Table& table) {
   const auto word = read_json<std::string>(json, path);
-  const auto fill = parse_fill(word);
-  if (fill) {
-    c.fill = *fill;
-    return;
-  }
+  if (const auto value = parse(word)) return *value;
   std::vector<std::string_view> names;
-  for (const FillInfo& row : fills) names.push_back(row.name);
+  for (const auto& row : table) names.push_back(row.name);
   const std::string hint = word.size() <= 64 ? did_you_mean(word, names) : "";
-  fail_at(path, "unknown fill " + in_quotes(word) + hint);
+  fail_at(path, "unknown " + what + " " + in_quotes(word) + hint);
 }
 
 void require_problem_keys(const Json& json, std::string_view path) {
@@ -115,10 +116,17 @@ std::vector<Axis> axes_of(const CaseBlock& block, const std::string& block_path,
       set_from_json(c.problem, field, json, at);
     }));
   }
-  axes.push_back(make_axis(block.fill, path_of_key(block_path, "fill"), set_fill));
+  axes.push_back(make_axis(block.fill, path_of_key(block_path, "fill"),
+                           [](Case& c, const Json& json, const auto& at) {
+                             c.fill = read_word(json, at, "fill", &parse_fill, fills);
+                           }));
   axes.push_back(make_axis(block.seed, path_of_key(block_path, "seed"),
                            [](Case& c, const Json& json, const auto& at) {
                              c.seed = read_json<std::uint64_t>(json, at);
+                           }));
+  axes.push_back(make_axis(block.probe, path_of_key(block_path, "probe"),
+                           [](Case& c, const Json& json, const auto& at) {
+                             c.probe = read_word(json, at, "probe", &parse_probe_name, probe_infos);
                            }));
   return axes;
 }

@@ -57,6 +57,9 @@ TEST(SuiteSchemaTest, KnowsTheFieldsAndWordsThatCoreKnows) {
   std::set<std::string> fill_names;
   for (const FillInfo& fill : fills) fill_names.emplace(fill.name);
   EXPECT_EQ(definitions["fill"]["enum"].get<std::set<std::string>>(), fill_names);
+  std::set<std::string> probe_names;
+  for (const ProbeInfo& probe : probe_infos) probe_names.emplace(probe.name);
+  EXPECT_EQ(definitions["probe"]["enum"].get<std::set<std::string>>(), probe_names);
   for (const ProblemField& field : problem_fields()) {
     const std::string type = definitions["problem"]["properties"][std::string(field.key)]["$ref"];
     using Kind = ProblemField::Kind;

@@ -83,23 +83,30 @@ const Finding* gravest(const std::vector<Finding>& findings) {
 
 }  // namespace
 
-Judgement judge(const Observation& observation) {
-  const std::vector<Reach> reach = reach_of(observation.c.problem);
-  const Evidence evidence = weigh(observation, reach);
+Judgement judgement_of(std::vector<Finding> findings, const std::string& why_vacuous) {
   Judgement judgement;
-  judgement.findings = run_checks(evidence);
-  for (const Comparison& comparison : evidence.tensors) {
-    judgement.tensors.push_back(metrics_of(evidence, comparison));
-  }
-  const std::string vacuous = why_vacuous(evidence, judgement.tensors);
+  judgement.findings = std::move(findings);
   if (const Finding* worst = gravest(judgement.findings)) {
     judgement.verdict = Verdict::fail;
     judgement.fail_class = worst->fail_class;
     judgement.reason = worst->message;
     return judgement;
   }
-  judgement.verdict = vacuous.empty() ? Verdict::pass : Verdict::vacuous;
-  judgement.reason = vacuous;
+  judgement.verdict = why_vacuous.empty() ? Verdict::pass : Verdict::vacuous;
+  judgement.reason = why_vacuous;
+  return judgement;
+}
+
+Judgement judge(const Observation& observation) {
+  const std::vector<Reach> reach = reach_of(observation.c.problem);
+  const Evidence evidence = weigh(observation, reach);
+  std::vector<TensorMetrics> metrics;
+  for (const Comparison& comparison : evidence.tensors) {
+    metrics.push_back(metrics_of(evidence, comparison));
+  }
+  const std::string vacuous = why_vacuous(evidence, metrics);
+  Judgement judgement = judgement_of(run_checks(evidence), vacuous);
+  judgement.tensors = std::move(metrics);
   return judgement;
 }
 

@@ -117,7 +117,8 @@ int execute(Journal& journal, const JournalContent& content, WorkerPool& pool,
     if (!ended.contains(planned.id)) todo.push_back(planned);
   }
   const auto oracle = reference::make_oracle({options.threads});
-  CaseTools tools{pool, *oracle, content.header.measure, {}};
+  InputCache inputs;
+  CaseTools tools{pool, *oracle, inputs, content.header.measure, {}};
   const Expectations expectations(all_expectations(), today_utc());
   ProgressLine line(::isatty(STDERR_FILENO) != 0, options.quiet);
   RunOptions run_options;

@@ -13,6 +13,8 @@ namespace fathom {
 template <>
 inline constexpr auto word_parser<Fill> = &parse_fill;
 template <>
+inline constexpr auto word_parser<ProbeName> = &parse_probe_name;
+template <>
 inline constexpr auto word_parser<Verdict> = &parse_verdict;
 template <>
 inline constexpr auto word_parser<FailClass> = &parse_fail_class;
@@ -21,8 +23,10 @@ inline constexpr auto word_parser<Expected> = &parse_expected;
 
 template <>
 inline constexpr auto json_fields<Case> = std::tuple{
-    Field{"problem", &Case::problem}, Field{"fill", &Case::fill}, Field{"seed", &Case::seed},
-    Field{"suite", &Case::suite},     Field{"tags", &Case::tags}, Field{"why", &Case::why},
+    Field{"problem", &Case::problem}, Field{"fill", &Case::fill},
+    Field{"seed", &Case::seed},       Field{"probe", &Case::probe, Presence::optional},
+    Field{"suite", &Case::suite},     Field{"tags", &Case::tags},
+    Field{"why", &Case::why},
 };
 
 template <>
@@ -155,15 +159,24 @@ inline constexpr auto json_fields<ExpectationNote> = std::tuple{
 
 template <>
 inline constexpr auto json_fields<Record> = std::tuple{
-    Field{"planned", &Record::planned},         Field{"answered_by", &Record::answered_by},
-    Field{"version", &Record::version},         Field{"device", &Record::device},
-    Field{"verdict", &Record::verdict},         Field{"fail_class", &Record::fail_class},
-    Field{"reason_code", &Record::reason_code}, Field{"reason", &Record::reason},
-    Field{"expected", &Record::expected},       Field{"expectation", &Record::expectation},
-    Field{"arithmetic", &Record::arithmetic},   Field{"cost", &Record::cost},
-    Field{"findings", &Record::findings},       Field{"tensors", &Record::tensors},
-    Field{"measurement", &Record::measurement}, Field{"phase_ns", &Record::phase_ns},
+    Field{"planned", &Record::planned},
+    Field{"answered_by", &Record::answered_by},
+    Field{"version", &Record::version},
+    Field{"device", &Record::device},
+    Field{"verdict", &Record::verdict},
+    Field{"fail_class", &Record::fail_class},
+    Field{"reason_code", &Record::reason_code},
+    Field{"reason", &Record::reason},
+    Field{"expected", &Record::expected},
+    Field{"expectation", &Record::expectation},
+    Field{"arithmetic", &Record::arithmetic},
+    Field{"cost", &Record::cost},
+    Field{"findings", &Record::findings},
+    Field{"tensors", &Record::tensors},
+    Field{"measurement", &Record::measurement},
+    Field{"phase_ns", &Record::phase_ns},
     Field{"worker_log", &Record::worker_log},
+    Field{"answers", &Record::answers, Presence::optional},
 };
 
 template <>

@@ -17,11 +17,15 @@ std::uint64_t parse_seed(std::string_view text) {
   throw DataError("seed is '" + std::string(text) + "'; it must be a whole number, 0 to 2^64 - 1");
 }
 
-Fill fill_named(std::string_view name) {
-  if (const auto fill = parse_fill(name)) return *fill;
+/// The value of a word, or a sentence that names the nearest row of its table.
+template <typename Value, typename Table>
+Value named(std::string_view what, std::string_view name,
+            std::optional<Value> (*parse)(std::string_view), const Table& table) {
+  if (const auto value = parse(name)) return *value;
   std::vector<std::string_view> names;
-  for (const FillInfo& row : fills) names.push_back(row.name);
-  throw DataError("fill '" + std::string(name) + "' is unknown" + did_you_mean(name, names));
+  for (const auto& row : table) names.push_back(row.name);
+  throw DataError(std::string(what) + " '" + std::string(name) + "' is unknown" +
+                  did_you_mean(name, names));
 }
 
 void set_once(std::optional<std::string_view>& field, std::string_view token) {
@@ -45,8 +49,10 @@ std::uint64_t stable_hash(std::string_view text) {
 }  // namespace
 
 std::string to_string(const Case& c) {
-  return to_string(c.problem) + " fill=" + std::string(to_string(c.fill)) +
-         " seed=" + std::to_string(c.seed);
+  std::string text = to_string(c.problem) + " fill=" + std::string(to_string(c.fill)) +
+                     " seed=" + std::to_string(c.seed);
+  if (c.probe != ProbeName::plain) text += " probe=" + std::string(to_string(c.probe));
+  return text;
 }
 
 Case parse_case(std::string_view text) {
@@ -54,18 +60,22 @@ Case parse_case(std::string_view text) {
   std::string problem;
   std::optional<std::string_view> fill;
   std::optional<std::string_view> seed;
+  std::optional<std::string_view> probe;
   for (const std::string_view token : split(trim(text), ' ')) {
     if (token.starts_with("fill=")) {
       set_once(fill, token);
     } else if (token.starts_with("seed=")) {
       set_once(seed, token);
+    } else if (token.starts_with("probe=")) {
+      set_once(probe, token);
     } else {
       problem += std::string(token) + ' ';
     }
   }
   c.problem = parse_problem(problem);
-  if (fill) c.fill = fill_named(*fill);
+  if (fill) c.fill = named("fill", *fill, &parse_fill, fills);
   if (seed) c.seed = parse_seed(*seed);
+  if (probe) c.probe = named("probe", *probe, &parse_probe_name, probe_infos);
   return c;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "harness/core/fill.h"
+#include "harness/core/probe_name.h"
 #include "harness/core/problem.h"
 
 #include <cstdint>
@@ -16,13 +17,15 @@ struct Case {
   Problem problem;
   Fill fill = Fill::normal;
   std::uint64_t seed = 1;
+  ProbeName probe = ProbeName::plain;
   std::string suite;
   std::vector<std::string> tags;
   std::string why;  ///< Why the Case exists, from the suite file.
   bool operator==(const Case&) const = default;
 };
 
-/// `dir=fwd ... mask=full fill=normal seed=1`: the Problem's text, the Fill and the seed.
+/// `dir=fwd ... mask=full fill=normal seed=1`: the Problem's text, the Fill, the seed, and
+/// `probe=key_count` unless the Case is plain.
 std::string to_string(const Case& c);
 /// Inverse of to_string as far as the text goes (suite, tags and why stay empty).
 Case parse_case(std::string_view text);

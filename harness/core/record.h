@@ -45,7 +45,8 @@ struct Record {
   std::vector<TensorMetrics> tensors;
   Measurement measurement;
   std::map<std::string, double> phase_ns;  ///< inputs, oracle, prepare, execute, judge, measure.
-  std::string worker_log;                  ///< Captured, capped and cleaned stdout and stderr.
+  std::map<std::string, std::string> answers;  ///< What a Probe found out, by question.
+  std::string worker_log;                      ///< Captured, capped and cleaned stdout and stderr.
   bool operator==(const Record&) const = default;
 };
 

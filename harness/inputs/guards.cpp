@@ -32,10 +32,18 @@ constexpr std::uint64_t poison_of(Dtype dtype) {
 }
 
 template <typename Word>
-void paint(std::span<std::byte> bytes, std::uint64_t poison) {
-  const auto word = static_cast<Word>(poison);
+void paint(std::span<std::byte> bytes, std::uint64_t pattern) {
+  const auto word = static_cast<Word>(pattern);
   for (std::size_t at = 0; at + sizeof(Word) <= bytes.size(); at += sizeof(Word)) {
     std::memcpy(bytes.data() + at, &word, sizeof(Word));
+  }
+}
+
+void paint_words(Dtype dtype, std::uint64_t word, std::span<std::byte> bytes) {
+  switch (info(dtype).size) {
+    case 2: return paint<std::uint16_t>(bytes, word);
+    case 4: return paint<std::uint32_t>(bytes, word);
+    default: return paint<std::uint64_t>(bytes, word);
   }
 }
 
@@ -59,6 +67,16 @@ void paint_guard(std::span<std::byte> guard) {
   }
 }
 
+void paint_surroundings(Surroundings surroundings, Dtype dtype, std::span<std::byte> guard) {
+  constexpr std::array<std::uint64_t, 4> quiet{0x7FF8000000000000U, 0x7FC00000U, 0x7E00U, 0x7FC0U};
+  const std::uint64_t nan = quiet[static_cast<std::size_t>(dtype)];
+  switch (surroundings) {
+    case Surroundings::pattern: return paint_guard(guard);
+    case Surroundings::zeros: return std::fill(guard.begin(), guard.end(), std::byte{0});
+    case Surroundings::nan: return paint_words(dtype, nan, guard);
+  }
+}
+
 Index find_damage(std::span<const std::byte> guard) {
   const auto& pattern = guard_pattern();
   for (std::size_t at = 0; at < guard.size(); at += pattern.size()) {
@@ -71,11 +89,7 @@ Index find_damage(std::span<const std::byte> guard) {
 }
 
 void paint_poison(Dtype dtype, std::span<std::byte> bytes) {
-  switch (info(dtype).size) {
-    case 2: return paint<std::uint16_t>(bytes, poison_of(dtype));
-    case 4: return paint<std::uint32_t>(bytes, poison_of(dtype));
-    default: return paint<std::uint64_t>(bytes, poison_of(dtype));
-  }
+  paint_words(dtype, poison_of(dtype), bytes);
 }
 
 std::vector<Index> find_unwritten(Dtype dtype, std::span<const std::byte> bytes) {

@@ -5,6 +5,7 @@
 #include "harness/core/types.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,6 +17,14 @@ inline constexpr Index guard_bytes = Index{64} * 1024;
 
 /// Paints a guard with a fixed pseudo-random pattern.
 void paint_guard(std::span<std::byte> guard);
+
+/// What lies in memory right before and behind the inputs of an execution.
+enum class Surroundings : std::uint8_t {
+  pattern,  ///< The guards' fixed pseudo-random bytes.
+  zeros,
+  nan,  ///< Quiet NaN in the dtype of the input.
+};
+void paint_surroundings(Surroundings surroundings, Dtype dtype, std::span<std::byte> guard);
 
 /// Offset of the first changed byte of a guard, or -1 if it is intact.
 Index find_damage(std::span<const std::byte> guard);

@@ -29,7 +29,7 @@ auto part(Bytes&& bytes, Index begin, Index end) {
 }  // namespace
 
 // The memory's size follows from the regions, which follow from the Problem: hence the lambda.
-Execution::Execution(const Problem& problem, const TensorSet& inputs)
+Execution::Execution(const Problem& problem, const TensorSet& inputs, Surroundings surroundings)
     : problem_(problem), memory_([&] {
         Index at = 0;
         const auto place = [&](const TensorSpec& spec) {
@@ -43,17 +43,17 @@ Execution::Execution(const Problem& problem, const TensorSet& inputs)
         return at;
       }()) {
   painted_.resize(static_cast<std::size_t>(memory_.size()));
-  for (const auto* regions : {&inputs_, &outputs_}) {
-    for (const Region& r : *regions) {
-      paint_guard(part(painted_, r.begin, r.slot.offset));
-      paint_guard(part(painted_, tensor_end(r.slot), r.end));
-    }
-  }
+  const auto surround = [&](const Region& r, Surroundings with) {
+    paint_surroundings(with, r.slot.spec.dtype, part(painted_, r.begin, r.slot.offset));
+    paint_surroundings(with, r.slot.spec.dtype, part(painted_, tensor_end(r.slot), r.end));
+  };
   for (const Region& r : inputs_) {
+    surround(r, surroundings);
     const std::vector<std::byte>& bytes = inputs.at(r.slot.spec.name).bytes;
     std::copy(bytes.begin(), bytes.end(), painted_.begin() + r.slot.offset);
   }
   for (const Region& r : outputs_) {
+    surround(r, Surroundings::pattern);
     paint_poison(r.slot.spec.dtype, part(painted_, r.slot.offset, tensor_end(r.slot)));
   }
   memory_.write(0, painted_);

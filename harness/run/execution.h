@@ -3,6 +3,7 @@
 
 #include "harness/core/observation.h"
 #include "harness/core/tensor.h"
+#include "harness/inputs/guards.h"
 #include "harness/protocol/messages.h"
 #include "harness/protocol/shared_memory.h"
 
@@ -16,7 +17,8 @@ namespace fathom {
 /// The driver keeps its own copy of what it painted and looks at the worker's only through reads.
 class Execution {
  public:
-  Execution(const Problem& problem, const TensorSet& inputs);
+  Execution(const Problem& problem, const TensorSet& inputs,
+            Surroundings surroundings = Surroundings::pattern);
 
   [[nodiscard]] PrepareRequest request(const std::string& backend,
                                        const std::string& lowering) const;

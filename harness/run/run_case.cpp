@@ -1,33 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/run/run_case.h"
 
-#include "harness/checks/judge.h"
-#include "harness/inputs/inputs.h"
-#include "harness/run/execution.h"
+#include "harness/probes/probe.h"
 #include "harness/run/measure_case.h"
-
-#include <chrono>
-#include <optional>
+#include "harness/run/run_trial.h"
 
 namespace fathom {
 namespace {
-
-/// Adds the time it lives to one phase of a Record.
-class PhaseTimer {
- public:
-  PhaseTimer(Record& record, std::string phase) : record_(record), phase_(std::move(phase)) {}
-  PhaseTimer(const PhaseTimer&) = delete;
-  PhaseTimer& operator=(const PhaseTimer&) = delete;
-  ~PhaseTimer() {
-    const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - start_;
-    record_.phase_ns[phase_] += took.count();
-  }
-
- private:
-  Record& record_;
-  std::string phase_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 void end_with(Record& record, Verdict verdict, std::string code, std::string sentence) {
   record.verdict = verdict;
@@ -35,70 +14,52 @@ void end_with(Record& record, Verdict verdict, std::string code, std::string sen
   record.reason = std::move(sentence);
 }
 
-std::string answer_name(const std::string& backend, const std::string& lowering) {
-  return lowering == "native" ? backend : backend + "/" + lowering;
+/// One Outcome per Trial. A backend that refuses the first, which is the Case's own Problem, is
+/// asked no further.
+std::vector<Outcome> run_trials(const std::vector<Trial>& trials, const BackendStatus& status,
+                                Record& record, CaseTools& tools) {
+  std::vector<Outcome> outcomes;
+  std::string lowering;
+  for (const Trial& trial : trials) {
+    outcomes.push_back(run_trial(trial, status, lowering, record, tools));
+    const Outcome& outcome = outcomes.back();
+    if (outcomes.size() > 1) continue;
+    if (!outcome.observation) break;
+    record.answered_by = outcome.answered_by;
+    record.arithmetic = outcome.observation->arithmetic;
+    lowering = lowering_of(outcome.answered_by);
+  }
+  return outcomes;
 }
 
-/// The lowering that will answer: the one asked for, or the first of the backend's that accepts.
-/// Empty after a refusal, which is then in the Record.
-std::optional<std::string> choose_lowering(Record& record, const BackendStatus& status,
-                                           CaseTools& tools) {
-  const PhaseTimer timer(record, "support");
-  const PlannedCase& planned = record.planned;
-  std::vector<std::string> lowerings = status.lowerings;
-  if (planned.backend.find('/') != std::string::npos) lowerings = {lowering_of(planned.backend)};
-  std::string code = "lowering";
-  std::string reasons;
-  for (const std::string& lowering : lowerings) {
-    const SupportAnswer answer =
-        tools.workers.client(status.name).support({status.name, lowering, planned.c.problem});
-    if (answer.supported) return lowering;
-    // The first lowering's code stands for all; a sentence that repeats itself is said once.
-    if (reasons.empty()) code = answer.code;
-    if (reasons.find(answer.sentence) != std::string::npos) continue;
-    reasons += (reasons.empty() ? "" : "; ") + lowering + ": " + answer.sentence;
-  }
-  end_with(record, Verdict::unsupported, code,
-           reasons.empty() ? status.name + " has no lowering" : reasons);
-  return std::nullopt;
-}
-
-Observation execute(Record& record, const BackendStatus& status, const std::string& lowering,
-                    CaseTools& tools, const TensorSet& inputs) {
-  const Problem& problem = record.planned.c.problem;
-  WorkerClient& worker = tools.workers.client(status.name);
-  Execution::Observed observed;
-  {
-    const PhaseTimer timer(record, "prepare");
-    const Execution execution(problem, inputs);
-    worker.prepare(execution.request(status.name, lowering), execution.fd());
-    const PhaseTimer execute_timer(record, "execute");
-    const ExecuteAnswer answer = worker.execute(problem);
-    record.measurement.first_call_ns = answer.first_call_ns;
-    observed = execution.observe(answer.outputs);
-  }
-  Observation observation;
-  observation.c = record.planned.c;
-  observation.arithmetic = record.arithmetic;
-  observation.outputs = std::move(observed.outputs);
-  observation.mutated_inputs = std::move(observed.mutated_inputs);
-  return observation;
-}
-
-void judge_into(Record& record, Observation& observation, CaseTools& tools,
-                const TensorSet& inputs) {
-  {
-    const PhaseTimer timer(record, "oracle");
-    observation.oracle = tools.oracle.answer(record.planned.c.problem, record.arithmetic, inputs);
-    observation.plain = tools.oracle.plain(record.planned.c.problem, inputs);
-  }
+void judge_into(Record& record, const Probe& probe, std::span<const Outcome> outcomes) {
   const PhaseTimer timer(record, "judge");
-  Judgement judgement = judge(observation);
+  Judgement judgement = probe.judge(record.planned.c, outcomes);
   record.verdict = judgement.verdict;
   record.fail_class = judgement.fail_class;
   record.reason = std::move(judgement.reason);
+  if (record.verdict == Verdict::unsupported) record.reason_code = "probe";
   record.findings = std::move(judgement.findings);
   record.tensors = std::move(judgement.tensors);
+  record.answers = std::move(judgement.answers);
+}
+
+void run_on(Record& record, const BackendStatus& status, CaseTools& tools) {
+  const Probe& probe = probe_named(record.planned.c.probe);
+  const std::vector<Trial> trials = probe.trials(record.planned.c);
+  const std::vector<Outcome> outcomes = run_trials(trials, status, record, tools);
+  if (!outcomes.empty() && !outcomes.front().observation) {
+    end_with(record, Verdict::unsupported, outcomes.front().refusal_code, outcomes.front().refusal);
+    return;
+  }
+  judge_into(record, probe, outcomes);
+  if (!tools.measure || probe.name != ProbeName::plain) return;
+  if (record.verdict != Verdict::pass) {
+    record.measurement.why_no_latency = "not timed: only a case that passes is";
+    return;
+  }
+  const PhaseTimer timer(record, "measure");
+  measure_case(record, tools.workers.client(status.name), tools.stop_rule);
 }
 
 /// The backend raised an error in answer to what `support` accepted: that breaks its contract.
@@ -114,42 +75,9 @@ void end_with_backend_error(Record& record, const BackendError& error) {
                              std::nullopt, std::nullopt, std::nullopt});
 }
 
-void run_on(Record& record, const BackendStatus& status, CaseTools& tools, InputCache& cache) {
-  const auto lowering = choose_lowering(record, status, tools);
-  if (!lowering) return;
-  record.answered_by = answer_name(status.name, *lowering);
-  const std::string dtype(to_string(record.planned.c.problem.dtype));
-  if (const auto at = status.arithmetic.find(dtype); at != status.arithmetic.end()) {
-    record.arithmetic = at->second;
-  }
-  const TensorSet* inputs = nullptr;
-  {
-    const PhaseTimer timer(record, "inputs");
-    inputs = &cache.get(record.planned.c);
-  }
-  Observation observation = execute(record, status, *lowering, tools, *inputs);
-  judge_into(record, observation, tools, *inputs);
-  if (!tools.measure) return;
-  if (record.verdict != Verdict::pass) {
-    record.measurement.why_no_latency = "not timed: only a case that passes is";
-    return;
-  }
-  const PhaseTimer timer(record, "measure");
-  measure_case(record, tools.workers.client(status.name), tools.stop_rule);
-}
-
 }  // namespace
 
-const TensorSet& InputCache::get(const Case& c) {
-  std::string key = to_string(c);
-  if (key != key_) {
-    inputs_ = make_inputs(c);
-    key_ = std::move(key);
-  }
-  return inputs_;
-}
-
-Record run_case(const PlannedCase& planned, CaseTools& tools, InputCache& inputs) {
+Record run_case(const PlannedCase& planned, CaseTools& tools) {
   Record record;
   record.planned = planned;
   record.cost = cost_of(planned.c.problem);
@@ -163,7 +91,7 @@ Record run_case(const PlannedCase& planned, CaseTools& tools, InputCache& inputs
   record.version = status->version;
   record.device = status->device;
   try {
-    run_on(record, *status, tools, inputs);
+    run_on(record, *status, tools);
     record.worker_log = tools.workers.client(backend).take_log();
   } catch (const WorkerLost& lost) {
     end_with(record, lost.verdict(), lost.code(), lost.what());

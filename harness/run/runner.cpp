@@ -8,7 +8,6 @@ namespace fathom {
 Report run_plan(Journal& journal, const std::vector<PlannedCase>& todo, Index already_done,
                 CaseTools& tools, const Expectations& expectations, const RunOptions& options) {
   const auto start = std::chrono::steady_clock::now();
-  InputCache inputs;
   Progress progress{already_done, already_done + static_cast<Index>(todo.size())};
   bool stopped = false;
   for (const PlannedCase& planned : todo) {
@@ -16,7 +15,7 @@ Report run_plan(Journal& journal, const std::vector<PlannedCase>& todo, Index al
     if (stopped) break;
     if (options.on_begin) options.on_begin(progress, planned);
     journal.begin(planned.id);
-    Record record = run_case(planned, tools, inputs);
+    Record record = run_case(planned, tools);
     expectations.apply(record);
     journal.end(record);
     ++progress.done;

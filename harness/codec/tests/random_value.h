@@ -71,6 +71,8 @@ inline constexpr E last_of = E{};
 template <>
 inline constexpr Fill last_of<Fill> = Fill::p_one;
 template <>
+inline constexpr ProbeName last_of<ProbeName> = ProbeName::conventions;
+template <>
 inline constexpr Verdict last_of<Verdict> = Verdict::error;
 template <>
 inline constexpr FailClass last_of<FailClass> = FailClass::out_of_bounds;

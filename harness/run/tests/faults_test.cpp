@@ -65,11 +65,11 @@ TEST_P(FaultsTest, GetsItsOwnVerdictAndSparesTheOtherCases) {
     WorkerPool pool({test::fake_worker(planted.script)}, short_deadlines());
     pool.hello();
     const auto oracle = reference::make_oracle({1});
-    CaseTools tools{pool, *oracle, true, {}};
     InputCache inputs;
+    CaseTools tools{pool, *oracle, inputs, true, {}};
     for (const Index head_dim : {Index{16}, Index{13}, Index{16}, Index{13}, Index{8}}) {
       const Case c = test::tiny_case(head_dim, records.size() + 1);
-      records.push_back(run_case(test::planned_for("fake", c), tools, inputs));
+      records.push_back(run_case(test::planned_for("fake", c), tools));
     }
   }
   for (const std::size_t honest : {0, 2, 4}) {
@@ -150,9 +150,9 @@ TEST(HelloFaultsTest, AWorkerThatCannotIntroduceItselfIsAbsentWithItsReason) {
     EXPECT_EQ(statuses[0].name, "fake");
     EXPECT_FALSE(statuses[0].absent.empty());
     const auto oracle = reference::make_oracle({1});
-    CaseTools tools{pool, *oracle, true, {}};
     InputCache inputs;
-    const Record record = run_case(test::planned_for("fake", test::tiny_case(16)), tools, inputs);
+    CaseTools tools{pool, *oracle, inputs, true, {}};
+    const Record record = run_case(test::planned_for("fake", test::tiny_case(16)), tools);
     EXPECT_EQ(record.verdict, Verdict::not_run);
     EXPECT_EQ(record.reason_code, "absent");
     EXPECT_EQ(record.reason, statuses[0].absent);

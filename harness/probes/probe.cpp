@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/probes/probe.h"
+
+#include "harness/core/error.h"
+#include "harness/probes/plain.h"
+
+#include <algorithm>
+#include <array>
+
+namespace fathom {
+namespace {
+
+constexpr std::array probes{
+    Probe{ProbeName::plain, &plain_probe::trials, &plain_probe::judge},
+};
+
+}  // namespace
+
+const Probe& probe_named(ProbeName name) {
+  const auto found =
+      std::find_if(probes.begin(), probes.end(), [&](const Probe& p) { return p.name == name; });
+  if (found == probes.end()) throw Error("there is no probe " + std::string(to_string(name)));
+  return *found;
+}
+
+}  // namespace fathom
