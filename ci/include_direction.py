@@ -27,6 +27,7 @@ FOLDERS = {
     "harness/worker": ["harness/codec", "harness/protocol"],
     "harness/run": ["harness/codec", "harness/inputs", "harness/protocol", "harness/checks",
                     "harness/probes", "harness/timing", "cases"],
+    "harness/campaign": ["harness/codec", "harness/run", "cases"],
     "harness/cli": ["*"],
     "reference": [],
     "cases": ["harness/codec"],

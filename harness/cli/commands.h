@@ -16,6 +16,7 @@ Action add_list(CLI::App& command);
 Action add_support(CLI::App& command);
 Action add_show(CLI::App& command);
 Action add_report(CLI::App& command);
+Action add_selftest(CLI::App& command);
 Action add_doctor(CLI::App& command);
 
 /// Whether colour suits standard output: a terminal, and NO_COLOR not set.

@@ -33,6 +33,8 @@ constexpr std::array commands{
     Command{"support", "what each backend declares, and what it refuses", add_support},
     Command{"show", "everything about one case of a run", add_show},
     Command{"report", "write the reports of a run again, from its journal", add_report},
+    Command{"selftest", "whether the checks see planted bugs, and cry out where there is none",
+            add_selftest},
     Command{"doctor", "whether this machine can run fathom, and what is missing", add_doctor},
 };
 

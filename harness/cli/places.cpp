@@ -16,10 +16,25 @@ fs::path home_folder() {
   return FATHOM_SOURCE_DIR;
 }
 
-std::vector<WorkerCommand> built_workers() {
-  constexpr std::string_view prefix = "fathom-worker-";
+namespace {
+
+constexpr std::string_view prefix = "fathom-worker-";
+
+/// Where the driver's program lies.
+fs::path program_folder() {
   std::error_code error;
-  const fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path() / "workers";
+  return fs::read_symlink("/proc/self/exe", error).parent_path();
+}
+
+}  // namespace
+
+WorkerCommand campaign_worker(const std::string& name) {
+  return {name, {(program_folder() / "campaign" / (std::string(prefix) + name)).string()}};
+}
+
+std::vector<WorkerCommand> built_workers() {
+  std::error_code error;
+  const fs::path folder = program_folder() / "workers";
   std::vector<WorkerCommand> workers;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const std::string file = entry.path().filename().string();

@@ -16,6 +16,9 @@ std::filesystem::path home_folder();
 /// Every worker program beside the driver (workers/fathom-worker-*), sorted by name.
 std::vector<WorkerCommand> built_workers();
 
+/// A worker that only campaigns use (campaign/fathom-worker-NAME beside the driver).
+WorkerCommand campaign_worker(const std::string& name);
+
 /// `name=command with arguments`, as given to --worker. Throws UsageError.
 WorkerCommand parse_worker(const std::string& text);
 

@@ -177,6 +177,7 @@ inline constexpr auto json_fields<Record> = std::tuple{
     Field{"phase_ns", &Record::phase_ns},
     Field{"worker_log", &Record::worker_log},
     Field{"answers", &Record::answers, Presence::optional},
+    Field{"outputs_hash", &Record::outputs_hash, Presence::optional},
 };
 
 template <>

@@ -41,6 +41,7 @@ struct Record {
   std::optional<ExpectationNote> expectation;
   Arithmetic arithmetic;
   Cost cost;
+  std::string outputs_hash;  ///< Of all output bytes of all executions; empty if there were none.
   std::vector<Finding> findings;
   std::vector<TensorMetrics> tensors;
   Measurement measurement;

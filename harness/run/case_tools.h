@@ -28,6 +28,7 @@ struct CaseTools {
   InputCache& inputs;
   bool measure = true;
   StopRule stop_rule;
+  bool peers = false;  ///< Records get the opinions of other projects' acceptance rules.
 };
 
 }  // namespace fathom

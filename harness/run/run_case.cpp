@@ -5,6 +5,11 @@
 #include "harness/run/measure_case.h"
 #include "harness/run/run_trial.h"
 
+#include <fmt/format.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 namespace fathom {
 namespace {
 
@@ -32,6 +37,18 @@ std::vector<Outcome> run_trials(const std::vector<Trial>& trials, const BackendS
   return outcomes;
 }
 
+std::string hash_of_outputs(std::span<const Outcome> outcomes) {
+  XXH3_state_t state;
+  XXH3_64bits_reset(&state);
+  for (const Outcome& outcome : outcomes) {
+    if (!outcome.observation) continue;
+    for (const auto& [name, output] : outcome.observation->outputs) {
+      XXH3_64bits_update(&state, output.tensor.bytes.data(), output.tensor.bytes.size());
+    }
+  }
+  return fmt::format("{:016x}", XXH3_64bits_digest(&state));
+}
+
 void judge_into(Record& record, const Probe& probe, std::span<const Outcome> outcomes) {
   const PhaseTimer timer(record, "judge");
   Judgement judgement = probe.judge(record.planned.c, outcomes);
@@ -52,6 +69,7 @@ void run_on(Record& record, const BackendStatus& status, CaseTools& tools) {
     end_with(record, Verdict::unsupported, outcomes.front().refusal_code, outcomes.front().refusal);
     return;
   }
+  record.outputs_hash = hash_of_outputs(outcomes);
   judge_into(record, probe, outcomes);
   if (!tools.measure || probe.name != ProbeName::plain) return;
   if (record.verdict != Verdict::pass) {

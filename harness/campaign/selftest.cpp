@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/campaign/selftest.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+namespace fathom {
+namespace {
+
+using Out = std::back_insert_iterator<std::string>;
+
+std::string rate_text(const Rate& rate) {
+  if (rate.of == 0) return "nothing to kill";
+  return fmt::format("{} of {} ({:.1f} %, 95 % interval {:.1f} to {:.1f})", rate.killed, rate.of,
+                     100.0 * static_cast<double>(rate.killed) / static_cast<double>(rate.of),
+                     100 * rate.low, 100 * rate.high);
+}
+
+void add_list(std::string& text, std::string_view title, const std::vector<std::string>& items) {
+  if (items.empty()) return;
+  fmt::format_to(Out(text), "\n{} ({}):\n", title, items.size());
+  for (const std::string& item : items) fmt::format_to(Out(text), "  {}\n", item);
+}
+
+void add_alarm(std::string& text, const std::string& backend, const std::string& case_text,
+               const std::string& outcome, const std::string& reason) {
+  fmt::format_to(Out(text), "  {} {}: {}\n    {}\n", backend, outcome, case_text, reason);
+}
+
+void add_checks(std::string& text, const Power& power) {
+  if (power.kills.empty()) return;
+  fmt::format_to(Out(text), "\n{:<32} {:>6} {:>6}\n", "check", "kills", "alone");
+  for (const auto& [check, kills] : power.kills) {
+    const auto alone = power.alone.find(check);
+    fmt::format_to(Out(text), "{:<32} {:>6} {:>6}\n", check, kills,
+                   alone == power.alone.end() ? "-" : fmt::format("{}", alone->second));
+  }
+}
+
+std::size_t alarm_count(const Selftest& selftest) {
+  std::size_t alarms = selftest.matrix.alarms.size();
+  for (const CleanRun& run : selftest.clean) alarms += run.alarms.size();
+  return alarms;
+}
+
+std::size_t clean_case_count(const Selftest& selftest) {
+  std::size_t count = selftest.matrix.twin_cases;
+  for (const CleanRun& run : selftest.clean) {
+    for (const auto& [backend, judged] : run.judged) count += judged;
+  }
+  return count;
+}
+
+OrderedJson rate_json(const Rate& rate) {
+  return {{"killed", rate.killed}, {"of", rate.of}, {"low", rate.low}, {"high", rate.high}};
+}
+
+OrderedJson cell_json(const Cell& cell) {
+  OrderedJson json = {{"mutant", cell.mutant},
+                      {"pass", cell.pass},
+                      {"dtype", cell.dtype},
+                      {"key_length", cell.key_length},
+                      {"state", to_string(cell.state)},
+                      {"killed_by", cell.killed_by}};
+  OrderedJson checks = OrderedJson::object();
+  for (const auto& [text, names] : cell.checks) checks[text] = names;
+  json["checks"] = checks;
+  json["axes"] = cell.axes;
+  return json;
+}
+
+OrderedJson clean_json(const Selftest& selftest) {
+  OrderedJson list = OrderedJson::array();
+  for (const CleanRun& run : selftest.clean) {
+    list.push_back({{"draw", run.draw}, {"judged", run.judged}, {"other", run.other}});
+  }
+  return list;
+}
+
+OrderedJson alarms_json(const Selftest& selftest) {
+  OrderedJson list = OrderedJson::array();
+  for (const TwinTrouble& alarm : selftest.matrix.alarms) {
+    list.push_back({{"backend", honest_twin},
+                    {"case", alarm.text},
+                    {"outcome", alarm.outcome},
+                    {"reason", alarm.reason}});
+  }
+  for (const CleanRun& run : selftest.clean) {
+    for (const Alarm& alarm : run.alarms) {
+      list.push_back({{"backend", alarm.backend},
+                      {"case", alarm.text},
+                      {"outcome", alarm.outcome},
+                      {"reason", alarm.reason}});
+    }
+  }
+  return list;
+}
+
+}  // namespace
+
+std::string hash_of_cases(const std::vector<Case>& cases) {
+  std::vector<std::string> texts;
+  for (const Case& c : cases) texts.push_back(to_string(c));
+  std::sort(texts.begin(), texts.end());
+  texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
+  std::string all;
+  for (const std::string& text : texts) all += text + '\n';
+  return case_id(all, Case{});
+}
+
+int exit_code(const Selftest& selftest) {
+  const bool sees_all =
+      selftest.power.survivors.empty() && selftest.power.dead.empty() && selftest.power.all.of > 0;
+  return sees_all && alarm_count(selftest) == 0 ? 0 : 1;
+}
+
+std::string summary_text(const Selftest& selftest) {
+  const Power& power = selftest.power;
+  std::string text;
+  fmt::format_to(Out(text), "{} mutants on suite {} ({})\n\n", selftest.mutants.size(),
+                 selftest.suite, selftest.full ? "every case" : "until the first kill");
+  for (const auto& [group, rate] : power.by_group) {
+    fmt::format_to(Out(text), "  {:<28} {}\n", group, rate_text(rate));
+  }
+  fmt::format_to(Out(text), "\nkilled: {}; {} cells are equivalent\n", rate_text(power.all),
+                 power.equivalent);
+  add_list(text, "SURVIVORS", power.survivors);
+  add_list(text, "dead mutants, which changed no bit anywhere", power.dead);
+  if (selftest.full) {
+    add_list(text, "fragile mutants, which one check alone kills", power.fragile);
+    add_checks(text, power);
+    add_list(text, "cases that failed no mutant", selftest.matrix.idle);
+  }
+  const ExplainerScore& explainer = selftest.explainer;
+  if (explainer.right + explainer.unclear + explainer.wrong > 0) {
+    fmt::format_to(Out(text), "\nexplained: {} rightly, {} unclear, {} wrongly\n", explainer.right,
+                   explainer.unclear, explainer.wrong);
+    for (const auto& [mutant, miss] : explainer.misses) {
+      fmt::format_to(Out(text), "  {:<28} {}\n", mutant, miss);
+    }
+  }
+  for (const TwinTrouble& c : selftest.matrix.powerless) {
+    fmt::format_to(Out(text), "\npowerless: {} on {}\n    {}\n", c.outcome, c.text, c.reason);
+  }
+  fmt::format_to(Out(text), "\nalarms: {} in {} clean cases\n", alarm_count(selftest),
+                 clean_case_count(selftest));
+  for (const TwinTrouble& alarm : selftest.matrix.alarms) {
+    add_alarm(text, honest_twin, alarm.text, alarm.outcome, alarm.reason);
+  }
+  for (const CleanRun& run : selftest.clean) {
+    for (const auto& [backend, judged] : run.judged) {
+      const auto other = run.other.find(backend);
+      fmt::format_to(Out(text), "  draw {}: {} judged {}, {} refused or vacuous\n", run.draw,
+                     backend, judged, other == run.other.end() ? 0 : other->second);
+    }
+    for (const Alarm& alarm : run.alarms) {
+      add_alarm(text, alarm.backend, alarm.text, alarm.outcome, alarm.reason);
+    }
+  }
+  return text;
+}
+
+OrderedJson to_json(const Selftest& selftest) {
+  const Power& power = selftest.power;
+  OrderedJson json = {{"schema", "fathom.selftest/1"},
+                      {"suite", selftest.suite},
+                      {"suite_hash", selftest.suite_hash},
+                      {"full", selftest.full},
+                      {"duration_s", selftest.duration_s},
+                      {"cells", power.all.of},
+                      {"killed", power.all.killed},
+                      {"equivalent", power.equivalent},
+                      {"rate", rate_json(power.all)},
+                      {"survivors", power.survivors},
+                      {"dead", power.dead},
+                      {"fragile", power.fragile},
+                      {"checks", power.kills},
+                      {"checks_alone", power.alone},
+                      {"idle_cases", selftest.matrix.idle},
+                      {"clean_cases", clean_case_count(selftest)},
+                      {"clean", clean_json(selftest)},
+                      {"alarms", alarms_json(selftest)}};
+  OrderedJson groups = OrderedJson::object();
+  for (const auto& [group, rate] : power.by_group) groups[group] = rate_json(rate);
+  json["groups"] = groups;
+  json["explainer"] = {{"right", selftest.explainer.right},
+                       {"unclear", selftest.explainer.unclear},
+                       {"wrong", selftest.explainer.wrong},
+                       {"misses", selftest.explainer.misses}};
+  OrderedJson matrix = OrderedJson::array();
+  for (const Cell& cell : selftest.matrix.cells) matrix.push_back(cell_json(cell));
+  json["matrix"] = matrix;
+  return json;
+}
+
+}  // namespace fathom

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "harness/campaign/clean_cases.h"
+#include "harness/campaign/kill_matrix.h"
+#include "harness/campaign/power.h"
+#include "harness/codec/parse.h"
+
+#include <string>
+#include <vector>
+
+namespace fathom {
+
+/// Everything one selftest found out: whether the Checks and Probes see planted bugs, and whether
+/// they cry out where there is none.
+struct Selftest {
+  std::string suite;
+  std::string suite_hash;  ///< Of the texts of its Cases, in any order.
+  std::string limits_hash;
+  bool full = false;
+  double duration_s = 0;
+  std::vector<MutantInfo> mutants;
+  KillMatrix matrix;
+  Power power;
+  ExplainerScore explainer;
+  std::vector<CleanRun> clean;
+};
+
+/// A name for a set of Cases, whatever their order and whoever answers.
+std::string hash_of_cases(const std::vector<Case>& cases);
+
+/// 0 if every cell is killed or equivalent, no mutant is dead, and nobody cried out; else 1.
+int exit_code(const Selftest& selftest);
+
+/// For people: rates by group, survivors, dead and fragile mutants, checks, alarms.
+std::string summary_text(const Selftest& selftest);
+
+/// cells, killed, survivors, clean_cases, alarms, and every cell.
+OrderedJson to_json(const Selftest& selftest);
+
+}  // namespace fathom
