@@ -172,7 +172,8 @@ std::string console_summary(const Report& report, bool colour) {
   const std::string_view family = summary.exit_code == 0 ? "good" : "bad";
   std::string last = wrapped(visible_text(summary.headline), "");
   last.pop_back();  // The line break stays outside the colour.
-  return out + "\n" + painted(last, family, colour) + "\n";
+  return out + "\n" + wrapped(visible_text(power_sentence(report)), "") + "\n" +
+         painted(last, family, colour) + "\n";
 }
 
 }  // namespace fathom

@@ -104,7 +104,8 @@ std::string header_section(const Report& report) {
   html.open("p", {{"class", fmt::format("headline {}", kind == "pass" ? "fine" : "trouble")},
                   {"id", "headline"}});
   add_glyph(html, kind, headline(report), true);
-  html.close().line().open("ul", {{"class", "facts"}});
+  html.close().line().element("p", {{"class", "power"}}, power_sentence(report));
+  html.line().open("ul", {{"class", "facts"}});
   for (const std::string& fact : run_facts(report)) html.element("li", fact);
   html.close().line();
   if (report.planned.size() != report.records.size()) {

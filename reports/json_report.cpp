@@ -98,6 +98,7 @@ std::string json_report(const Report& report) {
     json[key] = OrderedJson(everything.at(key));
   }
   json["published"] = published_json(report, everything.at("published"));
+  json["power"] = OrderedJson(everything.at("power"));
   json["records"] = OrderedJson(everything.at("records"));
   // ASCII only: what a terminal would act upon is escaped.
   return json.dump(1, ' ', true, OrderedJson::error_handler_t::replace) + "\n";

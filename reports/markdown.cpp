@@ -223,8 +223,8 @@ std::string markdown_summary(const Report& report) {
   const Summary summary = summarise(report);
   const std::string_view glyph = summary.exit_code == 0 ? "✓" : "✗";
   Budget budget;
-  budget.add(fmt::format("# fathom: {}\n\n**{} {}**\n", plain(report.suite), glyph,
-                         plain(summary.headline)),
+  budget.add(fmt::format("# fathom: {}\n\n**{} {}**\n\n{}\n", plain(report.suite), glyph,
+                         plain(summary.headline), plain(power_sentence(report))),
              {}, "");
   add_backends(budget, report, summary);
   add_matrix(budget, report);

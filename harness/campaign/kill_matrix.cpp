@@ -56,7 +56,7 @@ class Builder {
   /// One cell per mutant for the dtype and length of a Case.
   void open_cells(const Case& c) {
     const std::string dtype(to_string(c.problem.dtype));
-    const Index length = longest_key_length(c.problem);
+    const Index length = length_of(c);
     for (const MutantInfo& mutant : mutants_) {
       const auto [at, is_new] =
           cell_of_.emplace(std::tuple{mutant.name, dtype, length}, matrix_.cells.size());
@@ -71,8 +71,12 @@ class Builder {
   }
 
   Cell& cell(const std::string& mutant, const Case& c) {
-    return matrix_.cells[cell_of_.at(
-        {mutant, std::string(to_string(c.problem.dtype)), longest_key_length(c.problem)})];
+    return matrix_
+        .cells[cell_of_.at({mutant, std::string(to_string(c.problem.dtype)), length_of(c)})];
+  }
+
+  [[nodiscard]] Index length_of(const Case& c) const {
+    return options_.by_key_length ? longest_key_length(c.problem) : 0;
   }
 
   [[nodiscard]] std::size_t alive() const {

@@ -23,7 +23,7 @@ struct Cell {
   std::string mutant;
   std::string pass;  ///< forward or backward.
   std::string dtype;
-  Index key_length = 0;  ///< Longest of the Case.
+  Index key_length = 0;  ///< Longest of the Case; 0 if cells are not by length.
   CellState state = CellState::equivalent;
   std::string killed_by;                                ///< Text of the first Case that did.
   std::map<std::string, std::set<std::string>> checks;  ///< Case -> the Checks that failed there.
@@ -50,7 +50,8 @@ struct KillMatrix {
 };
 
 struct KillMatrixOptions {
-  bool full = false;  ///< Every mutant on every Case; else a cell ends with its first kill.
+  bool by_key_length = true;  ///< A cell for every key length; else one for all of them.
+  bool full = false;          ///< Every mutant on every Case; else a cell ends with its first kill.
   std::function<void(std::size_t done, std::size_t cases, std::size_t alive)> on_case;
 };
 

@@ -35,8 +35,12 @@ double solve(Function increasing, double value) {
   return (low + high) / 2;
 }
 
+std::string place_of(const Cell& cell) {
+  return cell.key_length > 0 ? fmt::format("{} n_k={}", cell.dtype, cell.key_length) : cell.dtype;
+}
+
 std::string group_of(const Cell& cell) {
-  return fmt::format("{} n_k={} {}", cell.dtype, cell.key_length, cell.pass);
+  return fmt::format("{} {}", place_of(cell), cell.pass);
 }
 
 /// Every Check that failed in some Case of the cell.
@@ -74,8 +78,7 @@ Power power_of(const KillMatrix& matrix) {
     auto& [group_killed, group_of_all] = groups[group_of(cell)];
     ++group_of_all;
     if (cell.state == CellState::survived) {
-      power.survivors.push_back(
-          fmt::format("{} {} n_k={}", cell.mutant, cell.dtype, cell.key_length));
+      power.survivors.push_back(cell.mutant + " " + place_of(cell));
       continue;
     }
     ++group_killed;

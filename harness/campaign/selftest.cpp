@@ -100,16 +100,6 @@ OrderedJson alarms_json(const Selftest& selftest) {
 
 }  // namespace
 
-std::string hash_of_cases(const std::vector<Case>& cases) {
-  std::vector<std::string> texts;
-  for (const Case& c : cases) texts.push_back(to_string(c));
-  std::sort(texts.begin(), texts.end());
-  texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
-  std::string all;
-  for (const std::string& text : texts) all += text + '\n';
-  return case_id(all, Case{});
-}
-
 int exit_code(const Selftest& selftest) {
   const bool sees_all =
       selftest.power.survivors.empty() && selftest.power.dead.empty() && selftest.power.all.of > 0;

@@ -16,7 +16,6 @@ namespace fathom {
 struct Selftest {
   std::string suite;
   std::string suite_hash;  ///< Of the texts of its Cases, in any order.
-  std::string limits_hash;
   bool full = false;
   double duration_s = 0;
   std::vector<MutantInfo> mutants;
@@ -25,9 +24,6 @@ struct Selftest {
   ExplainerScore explainer;
   std::vector<CleanRun> clean;
 };
-
-/// A name for a set of Cases, whatever their order and whoever answers.
-std::string hash_of_cases(const std::vector<Case>& cases);
 
 /// 0 if every cell is killed or equivalent, no mutant is dead, and nobody cried out; else 1.
 int exit_code(const Selftest& selftest);

@@ -6,6 +6,7 @@
 #include "harness/core/text.h"
 #include "harness/run/environment.h"
 #include "harness/run/plan.h"
+#include "harness/run/power_store.h"
 #include "harness/run/runner.h"
 #include "reference/oracle.h"
 #include "reports/writers.h"
@@ -146,6 +147,9 @@ int run_new(const Options& options) {
   if (header.report.planned.empty()) {
     throw UsageError("no case matches; `fathom list --suite NAME --filter ...` shows what would");
   }
+  std::vector<Case> asked;
+  for (const PlannedCase& planned : header.report.planned) asked.push_back(planned.c);
+  header.report.power = find_power(hash_of_cases(asked));
   header.report.manifest_hash = hash_of_plan(header.report.planned);
   Journal journal = Journal::create(options.out, header);
   return execute(journal, read_journal(options.out), pool, options, options.out);

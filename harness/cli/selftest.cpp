@@ -6,6 +6,8 @@
 #include "harness/core/error.h"
 #include "harness/core/filter.h"
 #include "harness/core/text.h"
+#include "harness/run/environment.h"
+#include "harness/run/power_store.h"
 #include "reference/oracle.h"
 #include "reports/atomic_file.h"
 
@@ -74,6 +76,13 @@ std::vector<Case> choose_cases(const Suite& suite, const std::string& query) {
   return cases;
 }
 
+/// So that a report of the same Cases can say what they see.
+void keep(const Selftest& result) {
+  const Rate& rate = result.power.all;
+  keep_power({result.suite_hash, now_utc(), rate.killed, rate.of, rate.low, rate.high,
+              result.power.survivors});
+}
+
 int run_selftest(const Options& options) {
   const auto start = std::chrono::steady_clock::now();
   const int lanes =
@@ -93,6 +102,7 @@ int run_selftest(const Options& options) {
     Lanes matrix_lanes({mutant_worker}, lanes, Lanes::Oracles::shared, make);
     matrix_lanes.ask_peers(options.peers);
     KillMatrixOptions how;
+    how.by_key_length = options.suite == Options{}.suite;
     how.full = options.full || options.peers;
     how.on_case = [&](std::size_t done, std::size_t of, std::size_t alive) {
       ticker.say(fmt::format("kill matrix: case {} of {}, {} cells alive", done, of, alive));
@@ -100,6 +110,7 @@ int run_selftest(const Options& options) {
     result.matrix = build_kill_matrix(matrix_lanes, cases, result.mutants, how);
   }
   result.power = power_of(result.matrix);
+  if (options.mutants.empty()) keep(result);
   result.explainer = score_explainer(result.matrix, result.mutants);
   if (options.clean > 0) {
     std::vector<WorkerCommand> workers = built_workers();

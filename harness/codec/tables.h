@@ -207,6 +207,17 @@ inline constexpr auto json_fields<StaleExpectation> = std::tuple{
 };
 
 template <>
+inline constexpr auto json_fields<MeasuredPower> = std::tuple{
+    Field{"cases_hash", &MeasuredPower::cases_hash},
+    Field{"measured_utc", &MeasuredPower::measured_utc},
+    Field{"killed", &MeasuredPower::killed},
+    Field{"of", &MeasuredPower::of},
+    Field{"low", &MeasuredPower::low},
+    Field{"high", &MeasuredPower::high},
+    Field{"survivors", &MeasuredPower::survivors},
+};
+
+template <>
 inline constexpr auto json_fields<Report> = std::tuple{
     Field{"fathom_version", &Report::fathom_version},
     Field{"suite", &Report::suite},
@@ -220,6 +231,7 @@ inline constexpr auto json_fields<Report> = std::tuple{
     Field{"backends", &Report::backends},
     Field{"stale", &Report::stale},
     Field{"published", &Report::published},
+    Field{"power", &Report::power, Presence::optional},
     Field{"environment", &Report::environment},
 };
 

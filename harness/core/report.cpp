@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <set>
 
 namespace fathom {
 
@@ -103,6 +104,36 @@ int exit_code(const Report& report) {
     if (applies(report, counts, code)) return code;
   }
   return 0;
+}
+
+std::string power_sentence(const Report& report) {
+  if (!report.power) {
+    return "Power not measured: whether these cases see planted defects is unknown "
+           "(fathom selftest --suite " +
+           (report.suite.empty() ? "NAME" : report.suite) + ").";
+  }
+  const MeasuredPower& power = *report.power;
+  std::string text = "Power: these cases kill " + std::to_string(power.killed) + " of " +
+                     std::to_string(power.of) + " planted defects";
+  if (!power.survivors.empty()) {
+    text += "; survivors: ";
+    constexpr std::size_t shown = 5;
+    for (std::size_t i = 0; i < std::min(shown, power.survivors.size()); ++i) {
+      text += (i > 0 ? ", " : "") + power.survivors[i];
+    }
+    if (power.survivors.size() > shown) {
+      text += " and " + std::to_string(power.survivors.size() - shown) + " more";
+    }
+  }
+  return text + " (measured " + power.measured_utc + ").";
+}
+
+std::string hash_of_cases(const std::vector<Case>& cases) {
+  std::set<std::string> texts;
+  for (const Case& c : cases) texts.insert(to_string(c));
+  std::string all;
+  for (const std::string& text : texts) all += text + '\n';
+  return case_id(all, Case{});
 }
 
 std::string headline(const Report& report) {

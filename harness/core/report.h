@@ -45,6 +45,18 @@ struct PublishedFigure {
   bool operator==(const PublishedFigure&) const = default;
 };
 
+/// What a selftest measured for a set of Cases: how many planted defects they see.
+struct MeasuredPower {
+  std::string cases_hash;  ///< Names the set of Cases, whatever their order.
+  std::string measured_utc;
+  Index killed = 0;
+  Index of = 0;    ///< Cells (mutant, dtype, key length) that differ from the honest twin.
+  double low = 0;  ///< 95 % interval of the kill rate.
+  double high = 1;
+  std::vector<std::string> survivors;
+  bool operator==(const MeasuredPower&) const = default;
+};
+
 /// One run, as read back from its journal; reports are pure functions of it.
 struct Report {
   std::string fathom_version;
@@ -59,6 +71,7 @@ struct Report {
   std::vector<BackendStatus> backends;
   std::vector<StaleExpectation> stale;
   std::vector<PublishedFigure> published;  ///< From the suites, to stand beside ours.
+  std::optional<MeasuredPower> power;      ///< Of the Cases of this run, if ever measured.
   Environment environment;
   bool operator==(const Report&) const = default;
 };
@@ -82,6 +95,12 @@ std::map<std::string, Tally> tally_by_backend(const std::vector<Record>& records
 /// 0 as expected, 1 conformance failure, 2 stale expectation, 3 infrastructure, 4 nothing ran or
 /// power lost (vacuous, not_run), in the order 3 > 1 > 4 > 2 > 0.
 int exit_code(const Report& report);
+
+/// `Power: these cases kill 812 of 812 planted defects ...`, or that it was not measured.
+std::string power_sentence(const Report& report);
+
+/// A name for a set of Cases, whatever their order and whoever answers.
+std::string hash_of_cases(const std::vector<Case>& cases);
 
 /// One sentence: CONFORMANT or what is wrong, with counts and denominators.
 std::string headline(const Report& report);
