@@ -91,6 +91,7 @@ ErrorModel make_error_model(const Problem& problem, const Arithmetic& a) {
   m.kappa_grad_sum = kappa(backward.sum_unit);
   m.kappa_grad_operand = kappa(backward.operand_unit);
   m.kappa_delta = kappa(std::min(backward.sum_unit, 0x1p-24));
+  m.smallest_exp = 0x1p-126;
   m.delta_from_rounded = a.delta_src == DeltaSource::o_rounded;
   m.lse_score_unit = std::max(forward.score_unit, 0x1p-24);
   m.lse_exp_rel = a.exp_rel;

@@ -63,6 +63,8 @@ struct ErrorModel {
   double kappa_grad_sum = 0;  ///< Accumulation of dQ, dK, dV.
   double kappa_grad_operand = 0;
   double kappa_delta = 0;  ///< The sum D = dO . O.
+  double smallest_exp =
+      0;  ///< Absolute error of an exponential: below it, it is flushed or clamped.
   bool delta_from_rounded = true;
   double bound_out = 0;        ///< Terms of the hard bound: of |O|,
   double bound_weights = 0;    ///< of sum p|v|,
@@ -78,7 +80,7 @@ struct ErrorModel {
 /// What the backward pass needs to know of a query row.
 struct RowState {
   double lse = 0;      ///< 0 in a fully masked row.
-  double lse_var = 0;  ///< Variance of the stored log-sum-exp.
+  double lse_var = 0;  ///< Variance of the log-sum-exp: its scores, and its rounding when stored.
   double delta = 0;    ///< D - dLSE.
   double delta_var = 0;
 };

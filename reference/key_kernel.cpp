@@ -77,9 +77,10 @@ void KeyPass::weigh_row(Index r, const RowState& row, Index first, Index last) {
   for (Index j = first; j < last; ++j) {
     const double relative = relative_var(pair, s[j], spread[j], row);
     const double p2 = p[j] * p[j];
-    p_all[j] = pair.round_var * square(ulp(pair.p, p[j])) + (relative + chained) * p2;
-    ds_all[j] =
-        ds_var(pair, p[j], ds[j], relative, dp2[j]) + p2 * row.delta_var + chained * ds[j] * ds[j];
+    p_all[j] = pair.round_var * square(ulp(pair.p, p[j])) + (relative + chained) * p2 +
+               square(model_.smallest_exp);
+    ds_all[j] = ds_var(pair, p[j], ds[j], relative, dp2[j]) + p2 * row.delta_var +
+                chained * ds[j] * ds[j] + square(model_.smallest_exp * (dp[j] - row.delta));
   }
 }
 

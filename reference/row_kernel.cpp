@@ -26,6 +26,11 @@ class RowPass {
     return view(task_.v, hull_.begin + begin, count);
   }
   [[nodiscard]] bool seen(Index row) const { return weight_(row) > 0; }
+  /// The cotangent of the log-sum-exp.
+  [[nodiscard]] double dlse(Index row) const {
+    if (task_.dlse.data == nullptr) return 0;
+    return task_.dlse.data[(task_.begin + row) * task_.dlse.stride];
+  }
 
   void score();
   void normalise();
@@ -56,7 +61,8 @@ class RowPass {
   Matrix p_, all_, inner_, truncated_,
       square_;  ///< Tiles: p; weights of V^2; weights of (V - O)^2.
   Matrix o_, v2_, inner_v_, absolute_, mean_, tf32_, visible_absolute_;
-  Vector inner_sum_;
+  Vector inner_sum_;  ///< sum p^2 delta^2: the variance of the log-sum-exp.
+  Vector delta_score_var_;
   Matrix dp_, dp2_, ds_, ds_all_;
   Matrix dq_, k2_, pk_;
 };
@@ -250,7 +256,8 @@ void RowPass::sum_absolute_values() {
 }
 
 /// D = dO . O less the cotangent of LSE, and what is uncertain about it: O was rounded before it
-/// entered D; D is an fp32 sum; D - dLSE is one fp32 rounding, shared by the whole row of dS.
+/// entered D; D is an fp32 sum; D - dLSE is one fp32 rounding, shared by the whole row of dS. What
+/// the scores' errors do to O, and so to D, differentiate() adds.
 void RowPass::put_states() {
   const View dout = view(task_.dout, task_.begin, rows_);
   const double sum_var = 0.5 * model_.kappa_delta * static_cast<double>(task_.v.channels);
@@ -259,7 +266,7 @@ void RowPass::put_states() {
     state = {};
     if (!seen(r)) continue;
     state.lse = lse_(r);
-    state.lse_var = model_.sigma ? square(ulp(model_.lse, lse_(r))) / 12 : 0;
+    state.lse_var = model_.sigma ? square(ulp(model_.lse, lse_(r))) / 12 + inner_sum_(r) : 0;
     for (Index c = 0; c < o_.cols(); ++c) {
       const double term = dout(r, c) * o_(r, c);
       state.delta += term;
@@ -269,7 +276,7 @@ void RowPass::put_states() {
       }
     }
     if (task_.dlse.data == nullptr) continue;
-    state.delta -= task_.dlse.data[(task_.begin + r) * task_.dlse.stride];
+    state.delta -= dlse(r);
     state.delta_var += square(ulp(model_.lse, state.delta)) / 12;
   }
 }
@@ -292,16 +299,24 @@ void RowPass::gradient_row(Index r, Index begin, Index count) {
   const double* spread = &spread_(r, begin);
   const double* dp2 = &dp2_(r, 0);
   double* all = &all_(r, 0);
+  const double output_delta = row.delta + dlse(r);
+  const double score_weight = static_cast<double>(task_.q.channels) / 3 + 4;
+  double delta_var = 0;
   for (Index j = 0; j < count; ++j) {
     const double relative = relative_var(pair, s[j], spread[j], row);
-    all[j] = ds_var(pair, p[j], ds[j], relative, dp2[j]) + chained * ds[j] * ds[j];
+    const double flushed = e[j] > 0 ? square(model_.smallest_exp * (dp[j] - row.delta)) : 0.0;
+    all[j] = ds_var(pair, p[j], ds[j], relative, dp2[j]) + chained * ds[j] * ds[j] + flushed;
+    delta_var += square(p[j] * (dp[j] - output_delta)) * model_.kappa_score *
+                 (score_weight * s[j] * s[j] + spread[j] + 2);
   }
+  delta_score_var_(r) += delta_var;
 }
 
 void RowPass::differentiate() {
   const View dout = view(task_.dout, task_.begin, rows_);
   const Matrix dout2 = dout.cwiseAbs2();
   dq_ = k2_ = pk_ = Matrix::Zero(rows_, task_.q.channels);
+  delta_score_var_ = Vector::Zero(rows_);
   for_each_step([&](Index begin, Index count) {
     for (Matrix* tile : {&p_, &ds_, &all_}) tile->resize(rows_, count);
     const View v = values(begin, count);
@@ -318,6 +333,7 @@ void RowPass::differentiate() {
     k2_.noalias() += all_ * square_;
     pk_.noalias() += p_ * k;
   });
+  for (Index r = 0; r < rows_; ++r) task_.states[task_.begin + r].delta_var += delta_score_var_(r);
 }
 
 void RowPass::put_gradient() {

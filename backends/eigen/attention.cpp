@@ -130,8 +130,12 @@ class Attention {
         const Rows<Real> p = w.e.array().colwise() / w.sum.array();
         const Index keys = p.cols();
         // dS = P (dP - rowsum(P dP) + dLSE): the derivative of softmax, and of the LSE, which is P.
-        Rows<Real> ds = dout_tile * v.middleRows(w.first_key, keys).transpose();
-        const Column<Real> shift = dlse.middleRows(row, rows) - p.cwiseProduct(ds).rowwise().sum();
+        // The row sum is dO . O: shorter, and so more exact, than a sum over the keys.
+        const auto v_seen = v.middleRows(w.first_key, keys);
+        const Rows<Real> o = p * v_seen;
+        const Column<Real> shift =
+            dlse.middleRows(row, rows) - dout_tile.cwiseProduct(o).rowwise().sum();
+        Rows<Real> ds = dout_tile * v_seen.transpose();
         ds.colwise() += shift;
         ds.array() *= p.array() * scale();
         dq.middleRows(row, rows).noalias() = ds * k.middleRows(w.first_key, keys);

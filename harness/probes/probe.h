@@ -25,6 +25,9 @@ struct Trial {
   std::function<void(const Problem&, TensorSet&)> edit;
   Surroundings surroundings = Surroundings::pattern;
   bool oracle = true;  ///< Whether the judge wants the oracle's answer.
+  /// Executes the Plan of the Trial before once more, on the same memory with outputs painted anew;
+  /// Case, edit and surroundings are those of that Trial.
+  bool again = false;
 };
 
 /// What came of a Trial.

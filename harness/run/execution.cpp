@@ -81,6 +81,12 @@ std::string Execution::guard_damage(const Region& r, std::span<const std::byte> 
          " elements past its end";
 }
 
+void Execution::repaint_outputs() {
+  for (const Region& r : outputs_) {
+    memory_.write(r.begin, part(painted_, r.begin, r.end));
+  }
+}
+
 Execution::Observed Execution::observe(const std::map<TensorName, Transport>& transports) const {
   std::vector<std::byte> image(painted_.size());
   memory_.read(0, image);

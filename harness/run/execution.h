@@ -30,6 +30,8 @@ class Execution {
     std::map<TensorName, ObservedTensor> outputs;
     std::vector<std::string> mutated_inputs;
   };
+  /// Fills the outputs with poison again; inputs keep what lies in the memory.
+  void repaint_outputs();
   [[nodiscard]] Observed observe(const std::map<TensorName, Transport>& transports) const;
 
  private:

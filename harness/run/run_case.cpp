@@ -24,9 +24,10 @@ void end_with(Record& record, Verdict verdict, std::string code, std::string sen
 std::vector<Outcome> run_trials(const std::vector<Trial>& trials, const BackendStatus& status,
                                 Record& record, CaseTools& tools) {
   std::vector<Outcome> outcomes;
+  TrialRunner runner(status, record, tools);
   std::string lowering;
   for (const Trial& trial : trials) {
-    outcomes.push_back(run_trial(trial, status, lowering, record, tools));
+    outcomes.push_back(runner.run(trial, lowering));
     const Outcome& outcome = outcomes.back();
     if (outcomes.size() > 1) continue;
     if (!outcome.observation) break;

@@ -15,6 +15,9 @@ namespace {
 
 using Map = std::vector<double>;
 
+/// Below it an fp32 exponential is flushed to zero, or clamped.
+constexpr double smallest_exp = 0x1p-126;
+
 double square(double x) {
   return x * x;
 }
@@ -122,15 +125,19 @@ class Naive {
     return tf32 && a_.p_dtype == Dtype::f32 ? tf32_step(x) : step(a_.p_dtype, x);
   }
 
+  /// Relative variance of a weight, from the error of its score.
+  double score_var(Index i, Index j) const {
+    const double d = static_cast<double>(p_.head_dim);
+    return kappa_of(u_.score) * ((d / 3 + 4) * square(score(i, j)) + spread(i, j) + 2);
+  }
+
   double o_var(Index i, Index c) const {
     const double m = largest_p(i);
-    const double d = static_cast<double>(p_.head_dim);
     const double out = o(i, c);
     double var = square(step(p_.dtype, out)) / 12;
     var += over_keys([&](Index j) {
       const double e = p(i, j) / m;
-      const double delta2 =
-          kappa_of(u_.score) * ((d / 3 + 4) * square(score(i, j)) + spread(i, j) + 2);
+      const double delta2 = score_var(i, j);
       double term = square(m * p_step(e, u_.tf32_forward)) / 12 * square(v(j, c));
       term += square(p(i, j)) * delta2 * square(v(j, c) - out);
       term += kappa_of(u_.sum) * 0.5 * block_n_ * square(p(i, j) * v(j, c));
@@ -156,8 +163,10 @@ class Naive {
   double delta(Index i) const {
     double sum = 0;
     for (Index c = 0; c < p_.value_dim; ++c) sum += dout(i, c) * o(i, c);
-    return p_.lse_cotangent ? sum - at(x_.at(TensorName::dlse), p_, TensorName::dlse, s_, h_, i)
-                            : sum;
+    return sum - dlse(i);
+  }
+  double dlse(Index i) const {
+    return p_.lse_cotangent ? at(x_.at(TensorName::dlse), p_, TensorName::dlse, s_, h_, i) : 0;
   }
   double ds(Index i, Index j) const { return p(i, j) * (dp(i, j) - delta(i)); }
   double out_share() const { return a_.out_round == Rounding::rtz ? 1.0 / 3 : 1.0 / 12; }
@@ -171,6 +180,9 @@ class Naive {
       var +=
           0.5 * kappa_of(unit) * static_cast<double>(p_.value_dim) * square(dout(i, c) * o(i, c));
     }
+    const double whole = dlse(i) + delta(i);  // dO . O
+    var += over_keys(
+        [&](Index j) { return square(p(i, j)) * score_var(i, j) * square(dp(i, j) - whole); });
     return p_.lse_cotangent ? var + square(step(Dtype::f32, delta(i))) / 12 : var;
   }
   double relative(Index i, Index j) const {
@@ -178,11 +190,13 @@ class Naive {
     const double log_p = score(i, j) - lse(i);
     return kappa * ((static_cast<double>(p_.head_dim) / 3 + 4) * std::min(log_p * log_p, 1e4) +
                     spread(i, j) + 60) +
-           square(step(Dtype::f32, lse(i))) / 12;
+           square(step(Dtype::f32, lse(i))) / 12 +
+           over_keys([&](Index other) { return square(p(i, other)) * score_var(i, other); });
   }
   double p_var(Index i, Index j) const {
     const double weight = p(i, j);
-    return square(p_step(weight, u_.tf32_backward)) * p_share() + relative(i, j) * square(weight);
+    return square(p_step(weight, u_.tf32_backward)) * p_share() + relative(i, j) * square(weight) +
+           square(smallest_exp);
   }
   double ds_var(Index i, Index j) const {
     double dp_var = 0;
@@ -191,7 +205,9 @@ class Naive {
     const double x = ds(i, j);
     const bool cut = u_.tf32_backward && a_.ds_dtype == Dtype::f32;
     const double ds_step = cut ? tf32_step(x) : step(a_.ds_dtype, x);
-    return square(ds_step) * p_share() + relative(i, j) * square(x) + square(p(i, j)) * dp_var;
+    const double flushed = seen(i, j) ? square(smallest_exp * (dp(i, j) - delta(i))) : 0;
+    return square(ds_step) * p_share() + relative(i, j) * square(x) + square(p(i, j)) * dp_var +
+           flushed;
   }
   double chained(double block) const {
     return 0.5 * block * kappa_of(u_.grad_sum) + kappa_of(u_.operand);
