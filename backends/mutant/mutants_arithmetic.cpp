@@ -201,7 +201,7 @@ constexpr std::array table{
     Mutant{"no_scale", "the scores are not scaled", "", fwd, Axis::everywhere,
            [](Seams& s) { s.scale = scale_one; }},
     Mutant{"scale_padded_d", "the default scale is that of d filled up to a multiple of 32",
-           "ipex-llm#12619", fwd, Axis::factor, [](Seams& s) { s.scale = scale_of_padded; }},
+           "intel/ipex-llm#12619", fwd, Axis::factor, [](Seams& s) { s.scale = scale_of_padded; }},
     Mutant{"scale_ignored", "a scale that is asked for is not honoured", "", fwd, Axis::everywhere,
            [](Seams& s) { s.scale = scale_ignored; }},
     Mutant{"rescale_skipped", "a new maximum does not rescale what was summed before", "", fwd,

@@ -153,8 +153,8 @@ constexpr Pass fwd = Pass::forward;
 constexpr std::array table{
     Mutant{"mask_ignored", "every query sees every key of its sequence", "", fwd, Axis::mask_edge,
            [](Seams& s) { s.term = no_mask; }},
-    Mutant{"no_causal", "the causal term is left out of the mask", "entrenar#310", fwd,
-           Axis::mask_edge, [](Seams& s) { s.term = ignored<Causal>; }},
+    Mutant{"no_causal", "the causal term is left out of the mask", "facebookresearch/xformers#103",
+           fwd, Axis::mask_edge, [](Seams& s) { s.term = ignored<Causal>; }},
     Mutant{"causal_top_left", "the diagonal starts in the top-left corner",
            "Dao-AILab/flash-attention#282, Dao-AILab/flash-attention#402", fwd, Axis::mask_edge,
            [](Seams& s) { s.term = causal_from<Corner::top_left>; }},

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 // Defects of what the forward pass writes.
 
@@ -130,15 +131,15 @@ void lse_transposed(const Call& call) {
 
 void previous_output(const Call& call) {
   const auto o = call.outputs.at(TensorName::o).bytes;
-  const std::vector<std::byte> now(o.begin(), o.end());
+  std::vector<std::byte> now(o.begin(), o.end());
   call.last_out.resize(now.size());  // Behind a shorter one, and before the first, lie zeros.
   std::copy(call.last_out.begin(), call.last_out.end(), o.begin());
-  call.last_out = now;
+  call.last_out = std::move(now);
 }
 
 /// One number right behind O, where the driver has its guard.
 void write_behind(const Call& call) {
-  const auto o = call.outputs.at(TensorName::o);
+  const MutableTensorView& o = call.outputs.at(TensorName::o);
   float one = 1;
   store_numbers(o.spec.dtype, &one, 1, o.bytes.data() + o.bytes.size(), Rounding::rne);
 }

@@ -7,7 +7,9 @@
 #include <Eigen/Core>
 
 #include <array>
+#include <cstddef>
 #include <span>
+#include <vector>
 
 namespace fathom::mutant {
 
