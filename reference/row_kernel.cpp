@@ -57,7 +57,8 @@ class RowPass {
   const Chain chain_;  ///< Of a kernel that walks over the keys.
   Matrix scores_, exps_, spread_;
   Vector weight_;  ///< m = 1 / sum exp(s - max): the largest p of the row; 0 if none.
-  Vector lse_, largest_score_;
+  Vector lse_;
+  Vector largest_score_;  ///< |s|, or the norm of the products that it sums, whichever is larger.
   Matrix p_, all_, inner_, truncated_,
       square_;  ///< Tiles: p; weights of V^2; weights of (V - O)^2.
   Matrix o_, v2_, inner_v_, absolute_, mean_, tf32_, visible_absolute_;
@@ -112,6 +113,11 @@ void RowPass::normalise_row(Index r) {
   weight_(r) = 1 / sum;
   lse_(r) = max + std::log(sum);
   largest_score_(r) = most(std::abs(max), std::abs(scores.minCoeff()));
+  if (!model_.sigma) return;
+  // A score whose products cancel has the error of the products: sqrt(scale^2 sum q^2 k^2).
+  const double spread = spread_.row(r).segment(visible.begin - hull_.begin, count).maxCoeff();
+  const double products = std::sqrt(2 * spread / static_cast<double>(task_.q.channels));
+  largest_score_(r) = most(largest_score_(r), products);
 }
 
 /// p, and the weights with which the squared values enter the variance of O:
@@ -255,11 +261,13 @@ void RowPass::sum_absolute_values() {
   }
 }
 
-/// D = dO . O less the cotangent of LSE, and what is uncertain about it: O was rounded before it
-/// entered D; D is an fp32 sum; D - dLSE is one fp32 rounding, shared by the whole row of dS. What
-/// the scores' errors do to O, and so to D, differentiate() adds.
+/// D = dO . O less the cotangent of LSE, and what is uncertain about it: O has the errors of P and
+/// of its own sum, and was rounded before it entered D; D is an fp32 sum; D - dLSE is one fp32
+/// rounding, shared by the whole row of dS. The scores' errors, which come with v2_ as if channels
+/// were independent, gradient_row() replaces by what they do to D.
 void RowPass::put_states() {
   const View dout = view(task_.dout, task_.begin, rows_);
+  const double chained = model_.kappa_sum * ((chain_.block + chain_.blocks) / 3 + 8);
   const double sum_var = 0.5 * model_.kappa_delta * static_cast<double>(task_.v.channels);
   for (Index r = 0; r < rows_; ++r) {
     RowState& state = task_.states[task_.begin + r];
@@ -271,6 +279,9 @@ void RowPass::put_states() {
       const double term = dout(r, c) * o_(r, c);
       state.delta += term;
       state.delta_var += sum_var * term * term;
+      if (model_.sigma) {
+        state.delta_var += square(dout(r, c)) * (v2_(r, c) + chained * square(o_(r, c)));
+      }
       if (model_.delta_from_rounded) {
         state.delta_var += model_.grad_out_var * square(ulp(model_.out, o_(r, c)) * dout(r, c));
       }
@@ -306,8 +317,9 @@ void RowPass::gradient_row(Index r, Index begin, Index count) {
     const double relative = relative_var(pair, s[j], spread[j], row);
     const double flushed = e[j] > 0 ? square(model_.smallest_exp * (dp[j] - row.delta)) : 0.0;
     all[j] = ds_var(pair, p[j], ds[j], relative, dp2[j]) + chained * ds[j] * ds[j] + flushed;
-    delta_var += square(p[j] * (dp[j] - output_delta)) * model_.kappa_score *
-                 (score_weight * s[j] * s[j] + spread[j] + 2);
+    const double inner =
+        square(p[j]) * model_.kappa_score * (score_weight * s[j] * s[j] + spread[j] + 2);
+    delta_var += inner * (square(dp[j] - output_delta) - dp2[j]);
   }
   delta_score_var_(r) += delta_var;
 }
@@ -333,7 +345,10 @@ void RowPass::differentiate() {
     k2_.noalias() += all_ * square_;
     pk_.noalias() += p_ * k;
   });
-  for (Index r = 0; r < rows_; ++r) task_.states[task_.begin + r].delta_var += delta_score_var_(r);
+  for (Index r = 0; r < rows_; ++r) {
+    double& var = task_.states[task_.begin + r].delta_var;
+    var = most(0.0, var + delta_score_var_(r));
+  }
 }
 
 void RowPass::put_gradient() {

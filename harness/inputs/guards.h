@@ -13,7 +13,7 @@
 namespace fathom {
 
 /// Bytes of guard before and after every shared tensor.
-inline constexpr Index guard_bytes = Index{64} * 1024;
+inline constexpr Index guard_bytes = Index{32} * 1024;
 
 /// Paints a guard with a fixed pseudo-random pattern.
 void paint_guard(std::span<std::byte> guard);

@@ -155,6 +155,17 @@ class Naive {
     return var;
   }
 
+  /// Of O, what P's rounding and the accumulation leave: neither scores nor the last rounding.
+  double o_sum_var(Index i, Index c) const {
+    const double m = largest_p(i);
+    const double var = over_keys([&](Index j) {
+      return (square(m * p_step(p(i, j) / m, u_.tf32_forward)) / 12 +
+              kappa_of(u_.sum) * 0.5 * block_n_ * square(p(i, j))) *
+             square(v(j, c));
+    });
+    return var + kappa_of(u_.sum) * ((block_n_ + blocks_n_) / 3 + 8) * square(o(i, c));
+  }
+
   double dp(Index i, Index j) const {
     double sum = 0;
     for (Index c = 0; c < p_.value_dim; ++c) sum += dout(i, c) * v(j, c);
@@ -183,6 +194,7 @@ class Naive {
     const double whole = dlse(i) + delta(i);  // dO . O
     var += over_keys(
         [&](Index j) { return square(p(i, j)) * score_var(i, j) * square(dp(i, j) - whole); });
+    for (Index c = 0; c < p_.value_dim; ++c) var += square(dout(i, c)) * o_sum_var(i, c);
     return p_.lse_cotangent ? var + square(step(Dtype::f32, delta(i))) / 12 : var;
   }
   double relative(Index i, Index j) const {
@@ -272,7 +284,9 @@ class Naive {
   double lse_limit(Index i) const {
     double size = 1;
     for (Index j = 0; j < lengths_.key_length; ++j) {
-      if (seen(i, j)) size = std::max(size, std::abs(score(i, j)));
+      if (!seen(i, j)) continue;
+      const double products = std::sqrt(2 * spread(i, j) / static_cast<double>(p_.head_dim));
+      size = std::max({size, std::abs(score(i, j)), products});
     }
     const double unit = u_.tf32_forward ? 0x1p-11 : 0x1p-24;
     return 0x1p-24 * (8 * std::max(1.0, std::abs(lse(i))) + 16) +
