@@ -90,7 +90,8 @@ void judge_into(Record& record, Observation& observation, CaseTools& tools,
   {
     const PhaseTimer timer(record, "oracle");
     observation.oracle = tools.oracle.answer(record.planned.c.problem, record.arithmetic, inputs);
-    observation.plain = tools.oracle.plain(record.planned.c.problem, inputs);
+    observation.plain =
+        tools.oracle.plain(record.planned.c.problem, inputs, PlainVariant::scaled_k);
   }
   const PhaseTimer timer(record, "judge");
   Judgement judgement = judge(observation);
