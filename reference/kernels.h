@@ -123,8 +123,9 @@ struct KeyTask {
 /// after every step. dk and dv are the contribution of this head.
 struct PlainTask {
   Grid grid;
-  double largest = 0;  ///< Beyond it lies infinity.
-  double scale = 1;
+  double largest = 0;      ///< Beyond it lies infinity.
+  double query_scale = 1;  ///< Their product is the softmax scale; each product is rounded.
+  double key_scale = 1;
   bool backward = false;
   Rows q, k, v, dout, dlse;
   const Interval* visible = nullptr;

@@ -61,12 +61,13 @@ class CachedOracle : public Oracle {
     return found;
   }
 
-  std::shared_ptr<const PlainAnswer> plain(const Problem& problem,
-                                           const TensorSet& inputs) override {
-    const std::string key = key_of(problem, "plain", inputs);
+  std::shared_ptr<const PlainAnswer> plain(const Problem& problem, const TensorSet& inputs,
+                                           PlainVariant variant) override {
+    const bool both = variant == PlainVariant::scaled_both;
+    const std::string key = key_of(problem, both ? "scaled_both" : "scaled_k", inputs);
     const std::lock_guard lock(guard_);
     if (auto known = plains_.find(key)) return known;
-    auto found = compute_plain(problem, inputs, kernels_, threads_);
+    auto found = compute_plain(problem, inputs, variant, kernels_, threads_);
     if (found) plains_.insert(key, found, size_of(*found));
     return found;
   }

@@ -23,6 +23,16 @@ bool fits_densely(const Problem& problem) {
   return all <= most_scores;
 }
 
+/// A negative scale stays negative on Q, as in torch.
+void set_scales(PlainTask& task, PlainVariant variant, double scale) {
+  if (variant == PlainVariant::scaled_k) {
+    task.key_scale = scale;
+    return;
+  }
+  task.key_scale = std::sqrt(std::abs(scale));
+  task.query_scale = std::copysign(task.key_scale, scale);
+}
+
 /// Where one head of a sequence stores its share of dK and dV before the group is summed.
 struct KeyShare {
   std::vector<double> dk, dv;
@@ -30,8 +40,11 @@ struct KeyShare {
 
 class PlainComputation {
  public:
-  PlainComputation(const Problem& problem, const TensorSet& inputs)
-      : problem_(problem), inputs_(problem, inputs), grid_(grid_of(problem.dtype)) {
+  PlainComputation(const Problem& problem, const TensorSet& inputs, PlainVariant variant)
+      : problem_(problem),
+        inputs_(problem, inputs),
+        variant_(variant),
+        grid_(grid_of(problem.dtype)) {
     for (const TensorSpec& spec : output_specs(problem)) {
       if (spec.name != TensorName::lse)
         answer_[spec.name].resize(static_cast<std::size_t>(element_count(spec)));
@@ -54,6 +67,7 @@ class PlainComputation {
 
   const Problem& problem_;
   const Decoded inputs_;
+  const PlainVariant variant_;
   const Grid grid_;
   PlainAnswer answer_;
 };
@@ -68,7 +82,7 @@ PlainTask PlainComputation::task_of(Index sequence, Index head) {
   const Index kv_head = head / (problem_.query_heads / problem_.kv_heads);
   PlainTask task;
   task.grid = grid_;
-  task.scale = softmax_scale(problem_);
+  set_scales(task, variant_, softmax_scale(problem_));
   task.largest = std::ldexp(2 - grid_.step, dtype.max_exponent);
   task.backward = has_backward(problem_);
   task.q = inputs_.rows(TensorName::q, sequence, head);
@@ -128,10 +142,11 @@ void PlainComputation::run_group(const Kernels& kernels, Index sequence, Index k
 }  // namespace
 
 std::shared_ptr<const PlainAnswer> compute_plain(const Problem& problem, const TensorSet& inputs,
-                                                 const Kernels& kernels, int threads) {
+                                                 PlainVariant variant, const Kernels& kernels,
+                                                 int threads) {
   if (problem.dtype == Dtype::f64 || !fits_densely(problem)) return nullptr;
   return std::make_shared<const PlainAnswer>(
-      PlainComputation(problem, inputs).run(kernels, threads));
+      PlainComputation(problem, inputs, variant).run(kernels, threads));
 }
 
 }  // namespace fathom::reference

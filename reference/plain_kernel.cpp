@@ -77,10 +77,11 @@ void PlainPass::run() {
     round(result);
     return result;
   };
-  const Floats q = load(task_.q);
+  const auto q_scale = static_cast<float>(task_.query_scale);
+  const auto k_scale = static_cast<float>(task_.key_scale);
+  const Floats q = product(q_scale * load(task_.q));
   const Floats v = load(task_.v);
-  const auto scale = static_cast<float>(task_.scale);
-  const Floats k = product(scale * load(task_.k));
+  const Floats k = product(k_scale * load(task_.k));
   p_ = product(q * k.transpose());
   softmax();
   put(product(p_ * v), task_.o);
@@ -89,8 +90,8 @@ void PlainPass::run() {
   put(product(p_.transpose() * dout), task_.dv);
   ds_ = product(dout * v.transpose());
   softmax_backward();
-  put(product(ds_ * k), task_.dq);
-  put(product(scale * product(ds_.transpose() * q)), task_.dk);
+  put(product(q_scale * product(ds_ * k)), task_.dq);
+  put(product(k_scale * product(ds_.transpose() * q)), task_.dk);
 }
 
 }  // namespace

@@ -26,5 +26,8 @@ void write_reports(const Report& report, const std::filesystem::path& folder);
 /// added only where `colour` is true.
 std::string console_summary(const Report& report, bool colour);
 std::string console_record(const Record& record, bool colour);
+/// What other projects' rules would have said, beside fathom's own verdict: a table of rules and
+/// tensors, or a sentence if nobody asked them.
+std::string console_peers(const Record& record);
 
 }  // namespace fathom

@@ -16,6 +16,7 @@ PLANTED = [
     ("harness/inputs", "harness/inputs/a.cpp", '"reference/oracle.h"', "may not include reference"),
     ("harness/checks", "harness/checks/a.h", '"harness/run/journal.h"', "may not include harness/run"),
     ("harness/checks", "harness/checks/a.h", '"reference/oracle.h"', "may not include reference"),
+    ("harness/peers", "harness/peers/a.h", '"harness/checks/check.h"', "may not include harness/checks"),
     ("harness/timing", "harness/timing/a.h", '"harness/worker/serve.h"', "may not include harness/worker"),
     ("harness/protocol", "harness/protocol/a.h", '"harness/worker/serve.h"', "sees harness/core, harness/codec, itself"),
     ("harness/worker", "harness/worker/a.cpp", '"harness/checks/check.h"', "may not include harness/checks"),

@@ -27,13 +27,11 @@ std::set<std::string> failed_checks(const Record& record) {
 
 std::set<std::string> failed_peers(const Record& record) {
   std::set<std::string> rules;
-#ifdef PEERS
   for (const TensorMetrics& tensor : record.tensors) {
     for (const auto& [rule, opinion] : tensor.peer_rules) {
       if (!opinion.pass) rules.insert(rule);
     }
   }
-#endif
   return rules;
 }
 

@@ -17,6 +17,7 @@ struct Options {
   std::string which;
   std::string folder = "fathom-out";
   bool json = false;
+  bool peers = false;
 };
 
 /// Records whose id starts with the text, or, if there is none, those that the query matches.
@@ -40,6 +41,8 @@ Action add_show(CLI::App& command) {
   command.add_option("case", options->which, "the id of a case, or a query")->required();
   command.add_option("--in", options->folder, "folder of the run")->capture_default_str();
   command.add_flag("--json", options->json, "the whole Record as JSON, one a line");
+  command.add_flag("--peers", options->peers,
+                   "beside it what other projects' acceptance rules would have said");
   return [options] {
     const Report report = make_report(read_journal(options->folder));
     const std::vector<Record> records = find_records(report, options->which);
@@ -47,8 +50,12 @@ Action add_show(CLI::App& command) {
       throw UsageError("no case of " + options->folder + " matches '" + options->which + "'");
     }
     for (const Record& record : records) {
-      std::cout << (options->json ? record_to_json(record).dump() + "\n"
-                                  : console_record(record, want_colour()));
+      if (options->json) {
+        std::cout << record_to_json(record).dump() << "\n";
+        continue;
+      }
+      std::cout << console_record(record, want_colour());
+      if (options->peers) std::cout << console_peers(record);
     }
     return 0;
   };

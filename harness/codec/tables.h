@@ -84,6 +84,12 @@ inline constexpr auto json_fields<Counts> = std::tuple{
 };
 
 template <>
+inline constexpr auto json_fields<PeerVerdict> = std::tuple{
+    Field{"pass", &PeerVerdict::pass},
+    Field{"share", &PeerVerdict::share},
+};
+
+template <>
 inline constexpr auto json_fields<TensorMetrics> = std::tuple{
     Field{"tensor", &TensorMetrics::tensor},
     Field{"elements", &TensorMetrics::elements},
@@ -109,6 +115,7 @@ inline constexpr auto json_fields<TensorMetrics> = std::tuple{
     Field{"margin", &TensorMetrics::margin},
     Field{"worst", &TensorMetrics::worst},
     Field{"zero_would_pass", &TensorMetrics::zero_would_pass},
+    Field{"peer_rules", &TensorMetrics::peer_rules, Presence::optional},
 };
 
 template <>

@@ -38,6 +38,13 @@ struct Counts {
   bool operator==(const Counts&) const = default;
 };
 
+/// What a rule of another project would have said. It explains Verdicts and makes none.
+struct PeerVerdict {
+  bool pass = false;
+  double share = 0;  ///< Value as a share of its limit.
+  bool operator==(const PeerVerdict&) const = default;
+};
+
 /// Every number recorded of one compared tensor, pass or fail. Null means "not defined here".
 struct TensorMetrics {
   std::string tensor;
@@ -64,9 +71,10 @@ struct TensorMetrics {
   /// rms of z per tile of block_m (rows of O, dQ) or block_n (rows of dK, dV) rows, largest over
   /// heads, one row of tiles per sequence, concatenated; at most 256 tiles.
   std::vector<double> tile_rho;
-  std::map<std::string, double> margin;  ///< Check -> value as a share of its limit.
-  std::vector<Element> worst;            ///< Up to 16 elements, largest |z| first.
-  bool zero_would_pass = false;          ///< An all-zero tensor satisfies every Check.
+  std::map<std::string, double> margin;           ///< Check -> value as a share of its limit.
+  std::vector<Element> worst;                     ///< Up to 16 elements, largest |z| first.
+  bool zero_would_pass = false;                   ///< An all-zero tensor satisfies every Check.
+  std::map<std::string, PeerVerdict> peer_rules;  ///< By rule; empty unless they were asked for.
   bool operator==(const TensorMetrics&) const = default;
 };
 

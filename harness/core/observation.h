@@ -39,7 +39,7 @@ struct Observation {
   std::map<TensorName, ObservedTensor> outputs;
   std::vector<std::string> mutated_inputs;  ///< Inputs whose bytes changed during the execution.
   std::shared_ptr<const OracleAnswer> oracle;
-  std::shared_ptr<const std::map<TensorName, std::vector<double>>> plain;  ///< May be null.
+  std::shared_ptr<const PlainAnswer> plain;  ///< PlainVariant::scaled_k; may be null.
 };
 
 }  // namespace fathom

@@ -23,6 +23,13 @@ struct OracleTensor {
 
 using OracleAnswer = std::map<TensorName, OracleTensor>;
 
+/// How plain attention scales its scores, each product rounded: K' = scale K (FlashAttention's own
+/// tests), or sqrt(scale) on Q and on K (torch's math attention).
+enum class PlainVariant : std::uint8_t { scaled_k, scaled_both };
+
+/// Values by tensor, O and the gradients, indexed like the tensor itself.
+using PlainAnswer = std::map<TensorName, std::vector<double>>;
+
 /// The judge's own attention in fp64. Errors are modelled from the declared Arithmetic.
 class Oracle {
  public:
@@ -33,10 +40,11 @@ class Oracle {
                                                                    const Arithmetic& arithmetic,
                                                                    const TensorSet& inputs) = 0;
   /// Attention as a plain low-precision framework would compute it (every product and softmax
-  /// rounded to the Problem's dtype), the yardstick of the FlashAttention ratios. Null if the
-  /// score matrix is too large to materialise, or in fp64.
-  [[nodiscard]] virtual std::shared_ptr<const std::map<TensorName, std::vector<double>>> plain(
-      const Problem& problem, const TensorSet& inputs) = 0;
+  /// rounded to the Problem's dtype): with scaled_k the yardstick of the FlashAttention ratios.
+  /// Null if the score matrix is too large to materialise, or in fp64.
+  [[nodiscard]] virtual std::shared_ptr<const PlainAnswer> plain(const Problem& problem,
+                                                                 const TensorSet& inputs,
+                                                                 PlainVariant variant) = 0;
 };
 
 }  // namespace fathom

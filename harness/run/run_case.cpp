@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/run/run_case.h"
 
+#include "harness/peers/peers.h"
 #include "harness/probes/probe.h"
 #include "harness/run/measure_case.h"
 #include "harness/run/run_trial.h"
@@ -50,6 +51,14 @@ std::string hash_of_outputs(std::span<const Outcome> outcomes) {
   return fmt::format("{:016x}", XXH3_64bits_digest(&state));
 }
 
+/// What the acceptance rules of other projects would have said of a plain Case.
+void ask_peers(Record& record, const Outcome& outcome, Oracle& oracle) {
+  const PhaseTimer timer(record, "peers");
+  add_peer_opinions(record.tensors,
+                    peer_opinions(*outcome.observation,
+                                  ask_plain(oracle, record.planned.c.problem, *outcome.inputs)));
+}
+
 void judge_into(Record& record, const Probe& probe, std::span<const Outcome> outcomes) {
   const PhaseTimer timer(record, "judge");
   Judgement judgement = probe.judge(record.planned.c, outcomes);
@@ -72,6 +81,9 @@ void run_on(Record& record, const BackendStatus& status, CaseTools& tools) {
   }
   record.outputs_hash = hash_of_outputs(outcomes);
   judge_into(record, probe, outcomes);
+  if (tools.peers && probe.name == ProbeName::plain) {
+    ask_peers(record, outcomes.front(), tools.oracle);
+  }
   if (!tools.measure || probe.name != ProbeName::plain) return;
   if (record.verdict != Verdict::pass) {
     record.measurement.why_no_latency = "not timed: only a case that passes is";

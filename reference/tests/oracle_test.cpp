@@ -80,13 +80,17 @@ TEST(OracleTest, TheSameQuestionIsComputedOnce) {
   const auto oracle = make_oracle();
   TensorSet inputs = normal_inputs(p);
   const auto first = oracle->answer(p, flash_arithmetic(p.dtype), inputs);
-  const auto plain = oracle->plain(p, inputs);
+  const auto plain_of = [&](PlainVariant variant) { return oracle->plain(p, inputs, variant); };
+  const auto plain = plain_of(PlainVariant::scaled_k);
+  const auto both = plain_of(PlainVariant::scaled_both);
   EXPECT_EQ(first, oracle->answer(p, flash_arithmetic(p.dtype), inputs));
-  EXPECT_EQ(plain, oracle->plain(p, inputs));
+  EXPECT_EQ(plain, plain_of(PlainVariant::scaled_k));
+  EXPECT_EQ(both, plain_of(PlainVariant::scaled_both));
+  EXPECT_NE(plain, both);
   EXPECT_NE(first, oracle->answer(p, upcast_arithmetic(p.dtype), inputs));
   inputs[TensorName::k].bytes[0] ^= std::byte{1};
   EXPECT_NE(first, oracle->answer(p, flash_arithmetic(p.dtype), inputs));
-  EXPECT_NE(plain, oracle->plain(p, inputs));
+  EXPECT_NE(plain, plain_of(PlainVariant::scaled_k));
 }
 
 TEST(OracleTest, InputsOfTheWrongSizeAreRefusedByName) {

@@ -8,8 +8,9 @@
 namespace fathom::reference {
 namespace {
 
-std::shared_ptr<const PlainAnswer> plain(const Problem& p, const TensorSet& inputs) {
-  return compute_plain(p, inputs, runnable_kernels().front(), 2);
+std::shared_ptr<const PlainAnswer> plain(const Problem& p, const TensorSet& inputs,
+                                         PlainVariant variant = PlainVariant::scaled_k) {
+  return compute_plain(p, inputs, variant, runnable_kernels().front(), 2);
 }
 
 /// The steps by hand on two keys whose every rounding is visible.
@@ -37,6 +38,35 @@ TEST(PlainTest, EveryStepIsRoundedToTheDtype) {
   for (const std::size_t j : {0U, 1U}) {
     EXPECT_EQ(got.at(TensorName::dv)[j], rd(w[j] * 0.7109375));
     EXPECT_EQ(got.at(TensorName::dk)[j], rd(scale * rd(ds[j] * 1.703125)));
+  }
+}
+
+TEST(PlainTest, TheSecondVariantSharesTheScaleBetweenQAndK) {
+  for (const double sign : {1.0, -1.0}) {
+    Problem p = parse_problem(
+        "dir=fwd+bwd dtype=bf16 layout=bshd hq=1 hkv=1 d=1 dv=1 seqs=1x2 mask=full scale=0.3");
+    *p.softmax_scale *= sign;
+    TensorSet inputs = constant_inputs(p, 1.703125, 0, 0);
+    inputs[TensorName::k] = make_tensor(inputs[TensorName::k].spec, {1.3984375, -0.6015625});
+    inputs[TensorName::v] = make_tensor(inputs[TensorName::v].spec, {0.30078125, 1.5});
+    inputs[TensorName::dout] = make_tensor(inputs[TensorName::dout].spec, {0.7109375});
+    const auto rd = [](double x) { return round_to(Dtype::bf16, x); };
+    const auto root = static_cast<float>(std::sqrt(0.3));
+    const double q = rd(sign * root * 1.703125F);
+    const double k[] = {rd(root * 1.3984375F), rd(root * -0.6015625F)};
+    const double s[] = {rd(q * k[0]), rd(q * k[1])};
+    const double sum = std::exp(s[0]) + std::exp(s[1]);
+    const double w[] = {rd(std::exp(s[0]) / sum), rd(std::exp(s[1]) / sum)};
+    const double dp[] = {rd(0.7109375 * 0.30078125), rd(0.7109375 * 1.5)};
+    const double dot = w[0] * dp[0] + w[1] * dp[1];
+    const double ds[] = {rd(w[0] * (dp[0] - dot)), rd(w[1] * (dp[1] - dot))};
+    const PlainAnswer got = *plain(p, inputs, PlainVariant::scaled_both);
+    EXPECT_EQ(got.at(TensorName::o)[0], rd(w[0] * 0.30078125 + w[1] * 1.5));
+    EXPECT_EQ(got.at(TensorName::dq)[0], rd(sign * root * rd(ds[0] * k[0] + ds[1] * k[1])));
+    for (const std::size_t j : {0U, 1U}) {
+      EXPECT_EQ(got.at(TensorName::dv)[j], rd(w[j] * 0.7109375));
+      EXPECT_EQ(got.at(TensorName::dk)[j], rd(root * rd(ds[j] * q)));
+    }
   }
 }
 

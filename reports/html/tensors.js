@@ -99,6 +99,15 @@ const Tensors = (() => {
     return [table('Checks: value as a share of its limit', ['check', '', 'share of limit'], rows)];
   }
 
+  function peerRules(tensor) {
+    const rows = Object.entries(tensor.peer_rules).map(([rule, said]) => [rule,
+      {class: said.pass ? '' : 'over', text: said.pass ? 'pass' : 'fail'},
+      {class: said.pass ? 'number' : 'number over', text: number(num(said.share))}]);
+    if (rows.length === 0) return [];
+    return [table('What other projects\u2019 rules would have said', ['rule', 'outcome',
+      'share of limit'], rows)];
+  }
+
   const counts = (c) => count(c.got) + ' (oracle ' + count(c.want) + ')';
 
   function metrics(tensor) {
@@ -133,7 +142,7 @@ const Tensors = (() => {
       : 'worst ' + number(worst.value) + ' of its limit (' + worst.check + ')';
     return el('details', {class: 'tensor', open, id: 'tensor-' + tensor.tensor},
       el('summary', {}, tensor.tensor, el('span', {class: over ? 'small over' : 'small'}, said)),
-      metrics(tensor), margins(tensor), ulpHistogram(tensor), tileStrip(tensor),
+      metrics(tensor), margins(tensor), peerRules(tensor), ulpHistogram(tensor), tileStrip(tensor),
       worstElements(tensor));
   }
 

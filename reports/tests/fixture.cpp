@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reports/tests/fixture.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -213,6 +214,19 @@ void add_other_verdicts(Report& report) {
   }
 }
 
+/// What peers' rules would have said of the first pass and of the first failure.
+void add_peer_rules(Report& report) {
+  for (const std::string id : {"pass", "fail"}) {
+    const auto record =
+        std::find_if(report.records.begin(), report.records.end(),
+                     [&](const Record& r) { return outcome_text(r).starts_with(id); });
+    for (TensorMetrics& tensor : record->tensors) {
+      if (tensor.tensor != "lse") tensor.peer_rules["fa3"] = {true, 0.4375};
+      tensor.peer_rules["ck"] = {id == "pass", id == "pass" ? 0.125 : infinity};
+    }
+  }
+}
+
 /// Outcomes that an Expectation speaks of.
 void add_foretold(Report& report) {
   Record failed = record_of("sdpa:math", training + "bf16" + causal, Verdict::fail);
@@ -303,6 +317,7 @@ Report every_verdict_report() {
   add_class_failures(report);
   add_other_verdicts(report);
   add_foretold(report);
+  add_peer_rules(report);
   add_published(report);
   plan_records(report);
   return report;
@@ -352,7 +367,10 @@ Report hostile_report() {
     }
     record.planned.c.tags = {hostile(), hostile()};
     for (Finding& finding : record.findings) finding.message = finding.tensor = hostile();
-    for (TensorMetrics& tensor : record.tensors) tensor.margin[hostile()] = 0.5;
+    for (TensorMetrics& tensor : record.tensors) {
+      tensor.margin[hostile()] = 0.5;
+      tensor.peer_rules[hostile_texts().front()] = {false, 1.5};
+    }
     if (!record.expectation) continue;
     *record.expectation = {hostile(), hostile(), hostile(), hostile(), hostile(), hostile()};
   }

@@ -57,6 +57,13 @@ TEST(GoldenTest, ConsoleRecords) {
                 console_record(first(report, Verdict::fail, Expected::expected_fail), false));
 }
 
+TEST(GoldenTest, ConsolePeers) {
+  const Report report = every_verdict_report();
+  expect_golden("peers_pass.txt", console_peers(first(report, Verdict::pass)));
+  expect_golden("peers_fail.txt", console_peers(first(report, Verdict::fail)));
+  expect_golden("peers_none.txt", console_peers(first(report, Verdict::crash)));
+}
+
 TEST(GoldenTest, EveryWriterOfTheTableWritesItsFile) {
   const auto folder = std::filesystem::path(testing::TempDir()) / "fathom_write_reports";
   std::filesystem::remove_all(folder);

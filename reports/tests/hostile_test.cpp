@@ -105,6 +105,7 @@ TEST(HostileTest, ConsoleTextIsSpelledOut) {
   expect_no_acting_characters(console_summary(report, false));
   for (const Record& record : report.records) {
     expect_no_acting_characters(console_record(record, false));
+    expect_no_acting_characters(console_peers(record));
   }
 }
 

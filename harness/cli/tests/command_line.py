@@ -137,6 +137,15 @@ def check_reports_are_functions_of_the_journal():
         assert path.read_bytes() == first
 
 
+def check_peers_of_a_run_that_did_not_ask_them():
+    """One sentence that says what to do."""
+    with tempfile.TemporaryDirectory() as folder:
+        assert good_run(folder).returncode == 0
+        asked = run("show", "dtype:f32", "--in", folder, "--peers")
+        assert asked.returncode == 0 and "run the case with --peers" in asked.stdout, asked.stdout
+        assert "Peer rules" not in run("show", "dtype:f32", "--in", folder).stdout
+
+
 def check_quiet_pipe():
     """No carriage return and no colour where nobody watches."""
     with tempfile.TemporaryDirectory() as folder:
@@ -151,6 +160,7 @@ def main():
     checks = [(row[0], lambda row=row: check_bad(*row)) for row in BAD]
     checks += [(f.__name__, f) for f in (check_exit_codes,
                                          check_reports_are_functions_of_the_journal,
+                                         check_peers_of_a_run_that_did_not_ask_them,
                                          check_quiet_pipe)]
     for name, check in checks:
         try:
