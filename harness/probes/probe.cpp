@@ -2,6 +2,7 @@
 #include "harness/probes/probe.h"
 
 #include "harness/core/error.h"
+#include "harness/probes/key_count.h"
 #include "harness/probes/plain.h"
 
 #include <algorithm>
@@ -12,6 +13,7 @@ namespace {
 
 constexpr std::array probes{
     Probe{ProbeName::plain, &plain_probe::trials, &plain_probe::judge},
+    Probe{ProbeName::key_count, &key_count_probe::trials, &key_count_probe::judge},
 };
 
 }  // namespace
