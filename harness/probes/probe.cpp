@@ -4,6 +4,7 @@
 #include "harness/core/error.h"
 #include "harness/probes/key_count.h"
 #include "harness/probes/plain.h"
+#include "harness/probes/uniform_weights.h"
 
 #include <algorithm>
 #include <array>
@@ -14,6 +15,8 @@ namespace {
 constexpr std::array probes{
     Probe{ProbeName::plain, &plain_probe::trials, &plain_probe::judge},
     Probe{ProbeName::key_count, &key_count_probe::trials, &key_count_probe::judge},
+    Probe{ProbeName::uniform_weights, &uniform_weights_probe::trials,
+          &uniform_weights_probe::judge},
 };
 
 }  // namespace
