@@ -4,6 +4,7 @@
 #include "harness/core/error.h"
 #include "harness/probes/boundary_value.h"
 #include "harness/probes/key_count.h"
+#include "harness/probes/needle.h"
 #include "harness/probes/plain.h"
 #include "harness/probes/uniform_weights.h"
 
@@ -18,6 +19,7 @@ constexpr std::array probes{
     Probe{ProbeName::key_count, &key_count_probe::trials, &key_count_probe::judge},
     Probe{ProbeName::uniform_weights, &uniform_weights_probe::trials,
           &uniform_weights_probe::judge},
+    Probe{ProbeName::needle, &needle_probe::trials, &needle_probe::judge},
     Probe{ProbeName::boundary_value, &boundary_value_probe::trials, &boundary_value_probe::judge},
 };
 
