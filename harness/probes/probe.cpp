@@ -4,6 +4,7 @@
 #include "harness/core/error.h"
 #include "harness/probes/boundary_value.h"
 #include "harness/probes/key_count.h"
+#include "harness/probes/linearity.h"
 #include "harness/probes/needle.h"
 #include "harness/probes/plain.h"
 #include "harness/probes/uniform_weights.h"
@@ -21,6 +22,7 @@ constexpr std::array probes{
           &uniform_weights_probe::judge},
     Probe{ProbeName::needle, &needle_probe::trials, &needle_probe::judge},
     Probe{ProbeName::boundary_value, &boundary_value_probe::trials, &boundary_value_probe::judge},
+    Probe{ProbeName::linearity, &linearity_probe::trials, &linearity_probe::judge},
 };
 
 }  // namespace
