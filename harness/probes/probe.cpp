@@ -7,6 +7,7 @@
 #include "harness/probes/linearity.h"
 #include "harness/probes/needle.h"
 #include "harness/probes/plain.h"
+#include "harness/probes/sums.h"
 #include "harness/probes/uniform_weights.h"
 
 #include <algorithm>
@@ -23,6 +24,7 @@ constexpr std::array probes{
     Probe{ProbeName::needle, &needle_probe::trials, &needle_probe::judge},
     Probe{ProbeName::boundary_value, &boundary_value_probe::trials, &boundary_value_probe::judge},
     Probe{ProbeName::linearity, &linearity_probe::trials, &linearity_probe::judge},
+    Probe{ProbeName::sums, &sums_probe::trials, &sums_probe::judge},
 };
 
 }  // namespace
