@@ -3,6 +3,7 @@
 
 #include "harness/core/error.h"
 #include "harness/probes/boundary_value.h"
+#include "harness/probes/coherent_rounding.h"
 #include "harness/probes/key_count.h"
 #include "harness/probes/linearity.h"
 #include "harness/probes/needle.h"
@@ -25,6 +26,8 @@ constexpr std::array probes{
     Probe{ProbeName::boundary_value, &boundary_value_probe::trials, &boundary_value_probe::judge},
     Probe{ProbeName::linearity, &linearity_probe::trials, &linearity_probe::judge},
     Probe{ProbeName::sums, &sums_probe::trials, &sums_probe::judge},
+    Probe{ProbeName::coherent_rounding, &coherent_rounding_probe::trials,
+          &coherent_rounding_probe::judge},
 };
 
 }  // namespace
