@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 
 namespace fathom::probing {
 namespace {
@@ -229,92 +230,137 @@ class SumsOverQueries {
   SumsOverQueries(Index keys, Index channels)
       : channels_(channels), changes_(static_cast<std::size_t>((keys + 1) * channels)) {}
 
-  /// `slack`: what the weight may be off by.
-  void add(const KeyRange& keys, std::span<const double> row, double weight, double slack) {
+  void add(const KeyRange& keys, std::span<const double> row, const Rounded& weight) {
     for (Index c = 0; c < channels_; ++c) {
-      const double x = weight * row[static_cast<std::size_t>(c)];
-      const double off = slack * std::abs(row[static_cast<std::size_t>(c)]);
-      const Change change{x, std::abs(x), x * x, off, 1};
-      at(keys.begin, c) += change;
-      at(keys.end, c) -= change;
+      const double r = row[static_cast<std::size_t>(c)];
+      const double x = weight.value * r;
+      const Change change{x, std::abs(x), x * x, weight.slack * std::abs(r), 1};
+      change_at(keys.begin, c).add(change, 1);
+      change_at(keys.end, c).add(change, -1);
+      largest_ = std::max(largest_, std::abs(x));
+      ++added_;
     }
   }
   void finish() {
-    for (std::size_t i = static_cast<std::size_t>(channels_); i < changes_.size(); ++i) {
-      changes_[i] += changes_[i - static_cast<std::size_t>(channels_)];
+    const auto channels = static_cast<std::size_t>(channels_);
+    for (std::size_t i = channels; i < changes_.size(); ++i) {
+      changes_[i].add(changes_[i - channels], 1);
     }
   }
-  struct Change {
-    double value = 0, absolute = 0, square = 0, slack = 0, terms = 0;
-    Change& operator+=(const Change& o) {
-      value += o.value, absolute += o.absolute, square += o.square, slack += o.slack;
-      terms += o.terms;
-      return *this;
-    }
-    Change& operator-=(const Change& o) {
-      value -= o.value, absolute -= o.absolute, square -= o.square, slack -= o.slack;
-      terms -= o.terms;
-      return *this;
-    }
-  };
-  Change& at(Index key, Index channel) {
-    return changes_[static_cast<std::size_t>(key * channels_ + channel)];
+
+  [[nodiscard]] Sum sum(Index key, Index channel) {
+    const Change& x = change_at(key, channel);
+    return {x.value, std::max(0.0, x.absolute), std::max(0.0, x.square), std::lround(x.terms)};
+  }
+  /// What the weights together may be off by, and what is left of sums that have ended.
+  [[nodiscard]] double slack(Index key, Index channel) {
+    return std::max(0.0, change_at(key, channel).slack) +
+           0x1p-52 * largest_ * static_cast<double>(added_ / std::max<Index>(1, channels_));
   }
 
  private:
+  struct Change {
+    double value = 0, absolute = 0, square = 0, slack = 0, terms = 0;
+    void add(const Change& other, double sign) {
+      value += sign * other.value;
+      absolute += sign * other.absolute;
+      square += sign * other.square;
+      slack += sign * other.slack;
+      terms += sign * other.terms;
+    }
+  };
+  Change& change_at(Index key, Index channel) {
+    return changes_[static_cast<std::size_t>(key * channels_ + channel)];
+  }
+
   Index channels_;
+  Index added_ = 0;
+  double largest_ = 0;
   std::vector<Change> changes_;
 };
 
 /// Compares a gradient with key rows, given the weight of each (query, sign of the key).
-template <typename WeightOf>
-Tally compare_key_rows(const Observation& observation, const TensorSet& inputs, TensorName name,
-                       double factor, const Terms& terms, WeightOf weight_of) {
-  const Problem& problem = observation.c.problem;
-  const Arithmetic& arithmetic = observation.arithmetic;
-  const TensorName rows = name == TensorName::dv ? TensorName::dout : TensorName::q;
-  const Numbers numbers(problem, rows, inputs.at(rows));
-  const Numbers got(problem, name, *given(observation, name));
-  const Index group = problem.query_heads / problem.kv_heads;
-  Tally tally;
-  for (Index s = 0; s < static_cast<Index>(problem.sequences.size()); ++s) {
-    const Sequence& lengths = problem.sequences[static_cast<std::size_t>(s)];
-    for (Index kv = 0; kv < problem.kv_heads; ++kv) {
-      const HeadView view = head_view(problem, name, s, kv);
-      std::array sums{SumsOverQueries(lengths.key_length, view.channels),
-                      SumsOverQueries(lengths.key_length, view.channels)};
-      for (Index h = kv * group; h < (kv + 1) * group; ++h) {
-        for (Index i = 0; i < lengths.query_length; ++i) {
-          const RowTerms row = terms.of({s, h, i, 0});
-          if (row.keys.size() == 0) continue;
-          for (std::size_t sign = 0; sign < 2; ++sign) {
-            const Rounded weight = weight_of(row, sign == 0);
-            sums[sign].add(row.keys, numbers.row(s, h, i), weight.value, weight.slack);
-          }
-        }
-      }
-      for (SumsOverQueries& one : sums) one.finish();
-      for (Index j = 0; j < lengths.key_length; ++j) {
-        for (Index c = 0; c < view.channels; ++c) {
-          const auto& x = sums[sigma_of({s, kv, j, 0}) > 0 ? 0 : 1].at(j, c);
-          const Sum sum{x.value, std::max(0.0, x.absolute), std::max(0.0, x.square),
-                        std::lround(x.terms)};
-          // Running sums in fp64 leave a remainder of their own.
-          const double own = 0x1p-40 * 1e-2 + std::max(0.0, x.slack);
-          double slack = problem.dtype == Dtype::f64
-                             ? 1e-11 * std::max(1.0, sum.absolute)
-                             : summation_limit(arithmetic.grad_acc, arithmetic.block_m, sum) + own;
-          slack *= std::abs(factor);
-          const double want = sum.terms == 0 ? 0 : factor * sum.value;
-          const double rounding = rounding_limit(problem.dtype, arithmetic.out_round, want, slack);
-          const Index element = view.offset + j * view.row_stride + c;
-          tally.compare(element, got.values()[static_cast<std::size_t>(element)], want,
-                        sum.terms == 0 ? 0 : rounding + slack);
-        }
+class KeyRows {
+ public:
+  using WeightOf = std::function<Rounded(const RowTerms&, bool plus)>;
+
+  KeyRows(const Observation& observation, const TensorSet& inputs, TensorName name)
+      : problem_(observation.c.problem),
+        arithmetic_(observation.arithmetic),
+        name_(name),
+        factor_(name == TensorName::dv ? 1 : softmax_scale(problem_)),
+        terms_(observation, inputs),
+        rows_(problem_, rows_of(name), inputs.at(rows_of(name))),
+        got_(problem_, name, *given(observation, name)) {}
+
+  [[nodiscard]] Tally compare(const WeightOf& weight_of) const {
+    Tally tally;
+    for (Index s = 0; s < static_cast<Index>(problem_.sequences.size()); ++s) {
+      for (Index kv = 0; kv < problem_.kv_heads; ++kv) compare_head(s, kv, weight_of, tally);
+    }
+    return tally;
+  }
+
+ private:
+  static TensorName rows_of(TensorName name) {
+    return name == TensorName::dv ? TensorName::dout : TensorName::q;
+  }
+
+  void compare_head(Index s, Index kv, const WeightOf& weight_of, Tally& tally) const {
+    const HeadView view = head_view(problem_, name_, s, kv);
+    SumsOverQueries plus(view.rows, view.channels);
+    SumsOverQueries minus(view.rows, view.channels);
+    const Index group = problem_.query_heads / problem_.kv_heads;
+    const Index queries = problem_.sequences[static_cast<std::size_t>(s)].query_length;
+    for (Index i = 0; i < queries * group; ++i) {
+      const RowAt query{s, kv * group + i / queries, i % queries, 0};
+      const RowTerms row = terms_.of(query);
+      if (row.keys.size() == 0) continue;
+      const auto numbers = rows_.row(s, query.head, query.row);
+      plus.add(row.keys, numbers, weight_of(row, true));
+      minus.add(row.keys, numbers, weight_of(row, false));
+    }
+    plus.finish();
+    minus.finish();
+    for (Index j = 0; j < view.rows; ++j) {
+      SumsOverQueries& sums = sigma_of({s, kv, j, 0}) > 0 ? plus : minus;
+      const Index first = view.offset + j * view.row_stride;
+      for (Index c = 0; c < view.channels; ++c) {
+        compare_element(first + c, sums.sum(j, c), sums.slack(j, c), tally);
       }
     }
   }
-  return tally;
+
+  void compare_element(Index element, const Sum& sum, double weights, Tally& tally) const {
+    const double got = got_.values()[static_cast<std::size_t>(element)];
+    if (sum.terms == 0) return tally.compare(element, got, 0, 0);
+    const double adding = problem_.dtype == Dtype::f64
+                              ? 8 * fp64_share * sum.absolute
+                              : summation_limit(arithmetic_.grad_acc, arithmetic_.block_m, sum);
+    const double slack = std::abs(factor_) * (adding + weights);
+    const double want = factor_ * sum.value;
+    tally.compare(element, got, want,
+                  rounding_limit(problem_.dtype, arithmetic_.out_round, want, slack) + slack);
+  }
+
+  const Problem& problem_;
+  const Arithmetic& arithmetic_;
+  TensorName name_;
+  double factor_;
+  Terms terms_;
+  Numbers rows_;
+  Numbers got_;
+};
+
+/// The Tally of the way in which the kernel is nearest to the truth.
+Tally best_of(const KeyRows& rows, Dtype dtype, const std::function<KeyRows::WeightOf(Way)>& of) {
+  Tally best = rows.compare(of(Way::unrounded));
+  for (const Way way : {Way::rounded, Way::scaled_first}) {
+    if (best.clean() || !is_16_bit(dtype)) break;
+    const Tally tally = rows.compare(of(way));
+    if (tally.share() < best.share()) best = tally;
+  }
+  return best;
 }
 
 }  // namespace
@@ -344,46 +390,29 @@ Tally compare_exact_dq(const Observation& observation, const TensorSet& inputs) 
 }
 
 Tally compare_exact_dk(const Observation& observation, const TensorSet& inputs) {
-  const Terms terms(observation, inputs);
   const Arithmetic& arithmetic = observation.arithmetic;
   const double scale = softmax_scale(observation.c.problem);
-  Tally best;
-  bool any = false;
-  for (const Way way : ways) {
-    if (way != Way::unrounded && !is_16_bit(arithmetic.ds_dtype)) continue;
-    const Tally tally = compare_key_rows(
-        observation, inputs, TensorName::dk, scale, terms, [&](const RowTerms& row, bool plus) {
-          const double x = plus ? row.plus : row.minus;
-          const double slack = row.common + row.share * std::abs(x);
-          if (way == Way::unrounded) return Rounded{x, slack};
-          return round_on(step_of(way, arithmetic.ds_dtype, scale, x), x, slack,
-                          arithmetic.p_round);
-        });
-    if (!any || tally.share() < best.share()) best = tally;
-    any = true;
-  }
-  return best;
+  const KeyRows rows(observation, inputs, TensorName::dk);
+  return best_of(rows, arithmetic.ds_dtype, [&](Way way) -> KeyRows::WeightOf {
+    return [&, way](const RowTerms& row, bool plus) {
+      const double x = plus ? row.plus : row.minus;
+      const double slack = row.common + row.share * std::abs(x);
+      if (way == Way::unrounded) return Rounded{x, slack};
+      return round_on(step_of(way, arithmetic.ds_dtype, scale, x), x, slack, arithmetic.p_round);
+    };
+  });
 }
 
 Tally compare_exact_dv(const Observation& observation, const TensorSet& inputs) {
-  const Terms terms(observation, inputs);
   const Arithmetic& arithmetic = observation.arithmetic;
-  Tally best;
-  bool any = false;
-  for (const Way way : {Way::rounded, Way::unrounded}) {
-    if (way == Way::rounded && !is_16_bit(arithmetic.p_dtype)) continue;
-    const Tally tally = compare_key_rows(observation, inputs, TensorName::dv, 1, terms,
-                                         [&](const RowTerms& row, bool) {
-                                           const double slack = row.share * row.weight;
-                                           if (way == Way::unrounded)
-                                             return Rounded{row.weight, slack};
-                                           return round_on(ulp(arithmetic.p_dtype, row.weight),
-                                                           row.weight, slack, arithmetic.p_round);
-                                         });
-    if (!any || tally.share() < best.share()) best = tally;
-    any = true;
-  }
-  return best;
+  const KeyRows rows(observation, inputs, TensorName::dv);
+  return best_of(rows, arithmetic.p_dtype, [&](Way way) -> KeyRows::WeightOf {
+    return [&, way](const RowTerms& row, bool) {
+      const double slack = row.share * row.weight;
+      if (way == Way::unrounded) return Rounded{row.weight, slack};
+      return round_on(ulp(arithmetic.p_dtype, row.weight), row.weight, slack, arithmetic.p_round);
+    };
+  });
 }
 
 namespace {
@@ -405,7 +434,7 @@ Tally compare_vanishing_dq(const Observation& observation, const TensorSet& inpu
   const Terms terms(observation, inputs);
   const RunningSums keys(problem, TensorName::k, inputs.at(TensorName::k));
   const Numbers got(problem, TensorName::dq, *given(observation, TensorName::dq));
-  const double scale = std::max(std::abs(softmax_scale(problem)), 0.0);
+  const double scale = std::abs(softmax_scale(problem));
   Tally tally;
   visit_rows(problem, TensorName::dq, [&](const RowAt& query) {
     const RowTerms row = terms.of(query);
@@ -422,10 +451,9 @@ Tally compare_vanishing_dq(const Observation& observation, const TensorSet& inpu
 }
 
 Tally compare_vanishing_dk(const Observation& observation, const TensorSet& inputs) {
-  const Terms terms(observation, inputs);
-  return compare_key_rows(observation, inputs, TensorName::dk, softmax_scale(observation.c.problem),
-                          terms,
-                          [&](const RowTerms& row, bool) { return vanishing(observation, row); });
+  return KeyRows(observation, inputs, TensorName::dk).compare([&](const RowTerms& row, bool) {
+    return vanishing(observation, row);
+  });
 }
 
 }  // namespace fathom::probing
