@@ -2,7 +2,14 @@
 #include "harness/probes/probe.h"
 
 #include "harness/core/error.h"
+#include "harness/probes/boundary_value.h"
+#include "harness/probes/coherent_rounding.h"
+#include "harness/probes/key_count.h"
+#include "harness/probes/linearity.h"
+#include "harness/probes/needle.h"
 #include "harness/probes/plain.h"
+#include "harness/probes/sums.h"
+#include "harness/probes/uniform_weights.h"
 
 #include <algorithm>
 #include <array>
@@ -12,6 +19,15 @@ namespace {
 
 constexpr std::array probes{
     Probe{ProbeName::plain, &plain_probe::trials, &plain_probe::judge},
+    Probe{ProbeName::key_count, &key_count_probe::trials, &key_count_probe::judge},
+    Probe{ProbeName::uniform_weights, &uniform_weights_probe::trials,
+          &uniform_weights_probe::judge},
+    Probe{ProbeName::needle, &needle_probe::trials, &needle_probe::judge},
+    Probe{ProbeName::boundary_value, &boundary_value_probe::trials, &boundary_value_probe::judge},
+    Probe{ProbeName::linearity, &linearity_probe::trials, &linearity_probe::judge},
+    Probe{ProbeName::sums, &sums_probe::trials, &sums_probe::judge},
+    Probe{ProbeName::coherent_rounding, &coherent_rounding_probe::trials,
+          &coherent_rounding_probe::judge},
 };
 
 }  // namespace
