@@ -53,7 +53,8 @@ void rescale_o_only(const ConstColumnBlock& factors, Partial& partial) {
 
 void sum_rounded_p(const Tile& tile, Block p, ColumnBlock sums) {
   honest::round_p(tile, p, sums);
-  if (sums.size() > 0) sums = p.rowwise().sum().array();
+  const bool rounds = tile.at.problem().dtype != Dtype::f32;
+  if (rounds && sums.size() > 0) sums = p.rowwise().sum().array();
 }
 
 void truncate_p(const Tile& tile, Block p, ColumnBlock /*sums*/) {
