@@ -3,6 +3,7 @@
 
 #include "harness/core/error.h"
 #include "harness/probes/plain.h"
+#include "harness/probes/poison.h"
 
 #include <algorithm>
 #include <array>
@@ -12,6 +13,7 @@ namespace {
 
 constexpr std::array probes{
     Probe{ProbeName::plain, &plain_probe::trials, &plain_probe::judge},
+    Probe{ProbeName::poison, &poison_probe::trials, &poison_probe::judge},
 };
 
 }  // namespace
