@@ -4,6 +4,7 @@
 #include "harness/core/error.h"
 #include "harness/probes/plain.h"
 #include "harness/probes/poison.h"
+#include "harness/probes/repeat.h"
 
 #include <algorithm>
 #include <array>
@@ -14,6 +15,7 @@ namespace {
 constexpr std::array probes{
     Probe{ProbeName::plain, &plain_probe::trials, &plain_probe::judge},
     Probe{ProbeName::poison, &poison_probe::trials, &poison_probe::judge},
+    Probe{ProbeName::repeat, &repeat_probe::trials, &repeat_probe::judge},
 };
 
 }  // namespace
