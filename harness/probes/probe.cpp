@@ -4,6 +4,7 @@
 #include "harness/core/error.h"
 #include "harness/probes/edges.h"
 #include "harness/probes/hidden_change.h"
+#include "harness/probes/invariance.h"
 #include "harness/probes/plain.h"
 #include "harness/probes/poison.h"
 #include "harness/probes/repeat.h"
@@ -18,6 +19,7 @@ constexpr std::array probes{
     Probe{ProbeName::plain, &plain_probe::trials, &plain_probe::judge},
     Probe{ProbeName::poison, &poison_probe::trials, &poison_probe::judge},
     Probe{ProbeName::hidden_change, &hidden_change_probe::trials, &hidden_change_probe::judge},
+    Probe{ProbeName::invariance, &invariance_probe::trials, &invariance_probe::judge},
     Probe{ProbeName::edges, &edges_probe::trials, &edges_probe::judge},
     Probe{ProbeName::repeat, &repeat_probe::trials, &repeat_probe::judge},
 };
