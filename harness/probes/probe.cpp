@@ -4,6 +4,7 @@
 #include "harness/core/error.h"
 #include "harness/probes/edges.h"
 #include "harness/probes/hidden_change.h"
+#include "harness/probes/honesty.h"
 #include "harness/probes/invariance.h"
 #include "harness/probes/plain.h"
 #include "harness/probes/poison.h"
@@ -22,6 +23,7 @@ constexpr std::array probes{
     Probe{ProbeName::invariance, &invariance_probe::trials, &invariance_probe::judge},
     Probe{ProbeName::edges, &edges_probe::trials, &edges_probe::judge},
     Probe{ProbeName::repeat, &repeat_probe::trials, &repeat_probe::judge},
+    Probe{ProbeName::honesty, &honesty_probe::trials, &honesty_probe::judge},
 };
 
 }  // namespace
