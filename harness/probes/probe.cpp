@@ -2,6 +2,7 @@
 #include "harness/probes/probe.h"
 
 #include "harness/core/error.h"
+#include "harness/probes/conventions.h"
 #include "harness/probes/edges.h"
 #include "harness/probes/hidden_change.h"
 #include "harness/probes/honesty.h"
@@ -24,6 +25,7 @@ constexpr std::array probes{
     Probe{ProbeName::edges, &edges_probe::trials, &edges_probe::judge},
     Probe{ProbeName::repeat, &repeat_probe::trials, &repeat_probe::judge},
     Probe{ProbeName::honesty, &honesty_probe::trials, &honesty_probe::judge},
+    Probe{ProbeName::conventions, &conventions_probe::trials, &conventions_probe::judge},
 };
 
 }  // namespace
