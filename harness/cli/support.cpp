@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/cli/commands.h"
+#include "harness/cli/conventions.h"
 #include "harness/cli/places.h"
 #include "harness/codec/json.h"
 #include "harness/core/text.h"
@@ -21,6 +22,7 @@ struct Options {
   std::vector<std::string> backends;
   std::vector<std::string> workers;
   bool json = false;
+  bool conventions = false;
 };
 
 void print_backend(const BackendStatus& status) {
@@ -62,15 +64,26 @@ void print_coverage(WorkerPool& pool, const BackendStatus& status, const Suite& 
   }
 }
 
+/// The backends that some glob matches; all without globs.
+std::vector<BackendStatus> choose(const std::vector<BackendStatus>& all,
+                                  const std::vector<std::string>& globs) {
+  std::vector<BackendStatus> chosen;
+  for (const BackendStatus& status : all) {
+    const auto wanted = [&](const std::string& glob) { return glob_match(glob, status.name); };
+    if (globs.empty() || std::any_of(globs.begin(), globs.end(), wanted)) chosen.push_back(status);
+  }
+  return chosen;
+}
+
 int show_support(const Options& options) {
   WorkerPool pool(all_workers(options.workers), {});
   const std::vector<BackendStatus> all = pool.hello();
-  const std::string pattern = options.backends.empty() ? "*" : "";
-  for (const BackendStatus& status : all) {
-    const auto wanted = [&](const std::string& glob) { return glob_match(glob, status.name); };
-    if (pattern.empty() && std::none_of(options.backends.begin(), options.backends.end(), wanted)) {
-      continue;
-    }
+  const std::vector<BackendStatus> chosen = choose(all, options.backends);
+  if (options.conventions) {
+    print_conventions(pool, chosen);
+    return 0;
+  }
+  for (const BackendStatus& status : chosen) {
     if (options.json) {
       std::cout << backend_status_to_json(status).dump() << '\n';
       continue;
@@ -87,10 +100,17 @@ int show_support(const Options& options) {
 
 Action add_support(CLI::App& command) {
   auto options = std::make_shared<Options>();
-  command.add_option("--suite", options->suite, "also ask about every case of this suite");
+  CLI::Option* suite =
+      command.add_option("--suite", options->suite, "also ask about every case of this suite");
   command.add_option("--backend", options->backends, "only these backends, globs allowed");
   command.add_option("--worker", options->workers, "name=command: another worker program");
-  command.add_flag("--json", options->json, "one JSON object per backend");
+  CLI::Option* json = command.add_flag("--json", options->json, "one JSON object per backend");
+  command
+      .add_flag("--conventions", options->conventions,
+                "try every backend and say what it really does: causal corner, window ends, LSE "
+                "base and layout, rows that see no key, default scale")
+      ->excludes(suite)
+      ->excludes(json);
   return [options] { return show_support(*options); };
 }
 

@@ -4,10 +4,17 @@
 #include "harness/core/error.h"
 #include "harness/probes/boundary_value.h"
 #include "harness/probes/coherent_rounding.h"
+#include "harness/probes/conventions.h"
+#include "harness/probes/edges.h"
+#include "harness/probes/hidden_change.h"
+#include "harness/probes/honesty.h"
+#include "harness/probes/invariance.h"
 #include "harness/probes/key_count.h"
 #include "harness/probes/linearity.h"
 #include "harness/probes/needle.h"
 #include "harness/probes/plain.h"
+#include "harness/probes/poison.h"
+#include "harness/probes/repeat.h"
 #include "harness/probes/sums.h"
 #include "harness/probes/uniform_weights.h"
 
@@ -28,6 +35,13 @@ constexpr std::array probes{
     Probe{ProbeName::sums, &sums_probe::trials, &sums_probe::judge},
     Probe{ProbeName::coherent_rounding, &coherent_rounding_probe::trials,
           &coherent_rounding_probe::judge},
+    Probe{ProbeName::poison, &poison_probe::trials, &poison_probe::judge},
+    Probe{ProbeName::hidden_change, &hidden_change_probe::trials, &hidden_change_probe::judge},
+    Probe{ProbeName::invariance, &invariance_probe::trials, &invariance_probe::judge},
+    Probe{ProbeName::edges, &edges_probe::trials, &edges_probe::judge},
+    Probe{ProbeName::repeat, &repeat_probe::trials, &repeat_probe::judge},
+    Probe{ProbeName::honesty, &honesty_probe::trials, &honesty_probe::judge},
+    Probe{ProbeName::conventions, &conventions_probe::trials, &conventions_probe::judge},
 };
 
 }  // namespace

@@ -22,7 +22,7 @@ struct Trial {
   std::string label;  ///< For messages: `control`, `V x 8`, `without causal`.
   Case c;             ///< Its Problem, Fill and seed.
   /// Changes the generated inputs, which have the Problem's specs; empty: nothing.
-  std::function<void(const Problem&, TensorSet&)> edit;
+  std::function<void(const Problem&, TensorSet&)> edit = {};
   Surroundings surroundings = Surroundings::pattern;
   bool oracle = true;  ///< Whether the judge wants the oracle's answer.
   /// Executes the Plan of the Trial before once more, on the same memory with outputs painted anew;
