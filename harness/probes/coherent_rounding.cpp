@@ -16,6 +16,11 @@ namespace {
 
 using namespace probing;
 
+/// What T_L does not foresee: equal weights that are added one after the other err alike. k of them
+/// cost up to k/2 steps of 2^-24, and even a plain vector loop adds in 8 lanes. The fault costs
+/// 5000 steps in fp16 and 16000 in bf16.
+constexpr double equal_terms_limit = 0x1p-24 / 16;
+
 /// Rows in which weights below the maximum exist.
 bool has_levels(const Problem& problem, const RowAt& at) {
   const KeyRange keys = keys_seen(problem, at);
@@ -73,9 +78,10 @@ Judgement judge(const Case& /*c*/, std::span<const Outcome> outcomes) {
   visit_rows(problem, TensorName::lse, [&](const RowAt& at) {
     if (keys_seen(problem, at).size() == 0) return;
     const auto i = static_cast<std::size_t>(at.first);
+    const auto keys = static_cast<double>(keys_seen(problem, at).size());
     const double limit = problem.dtype == Dtype::f64
                              ? fp64_share * std::max(1.0, std::abs(oracle.value[i]))
-                             : oracle.bound[i];
+                             : oracle.bound[i] + equal_terms_limit * keys;
     tally.compare(at.first, got.values()[i], oracle.value[i], limit);
   });
   if (other != nullptr) {
