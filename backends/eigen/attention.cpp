@@ -67,6 +67,18 @@ using Rows = Eigen::Matrix<Number, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMaj
 template <typename Number>
 using Column = Eigen::Matrix<Number, Eigen::Dynamic, 1>;
 
+/// The sum of an array by blocks: one chain over thousands of nearly equal weights would round the
+/// same way at every step.
+template <typename Numbers>
+auto sum_in_blocks(const Numbers& numbers) {
+  constexpr Index block = 128;
+  typename Numbers::Scalar sum = 0;
+  for (Index at = 0; at < numbers.size(); at += block) {
+    sum += numbers.segment(at, std::min(block, numbers.size() - at)).sum();
+  }
+  return sum;
+}
+
 /// Softmax weights of a tile of query rows over the keys that any of them sees: P = e / sum.
 template <typename Real>
 struct Weights {
@@ -176,7 +188,7 @@ class Attention {
       scores *= scale();
       const Real most = scores.maxCoeff();
       scores = (scores.array() - most).exp();
-      w.sum[row] = scores.sum();
+      w.sum[row] = sum_in_blocks(scores);
       w.lse[row] = most + std::log(w.sum[row]);
     }
     return w;

@@ -90,10 +90,13 @@ Limits limits_for(const Case& c, const Arithmetic& arithmetic, TensorName tensor
   if (is_16_bit(c.problem.dtype) && is_16_bit(arithmetic.p_dtype)) limits.hard_bound = 1;
   if (score.all.rows >= min_rows) limits.tensor_rho = row.tensor_rho;
   if (!averages || truncates(arithmetic)) return limits;
-  if (bias_is_valid(c.fill)) limits.bias_z = row.bias_z;
+  if (row.bias_z && bias_is_valid(c.fill)) {
+    limits.bias_z = *row.bias_z * std::sqrt(bias_coherence(score.averaging, score.channels));
+  }
   // Repeated keys round coherently, which looks like a common factor.
   if (row.gain && c.fill != Fill::dupkeys) {
-    limits.gain = std::max(*row.gain, 6 / std::sqrt(score.averaging.rr));
+    const double coherence = gain_coherence(score.averaging, score.channels);
+    limits.gain = std::max(*row.gain, 6 * std::sqrt(coherence / score.averaging.rr));
   }
   return limits;
 }

@@ -31,8 +31,15 @@ class Scorer {
   void sequence(const Problem& problem, Index sequence, const Reach& reach) {
     ScoreSums sums;
     const std::vector<Index>& terms = terms_of_rows(reach, name_);
+    const bool averages = contraction_length(reach, name_) >= averaging_length;
     for (Index head = 0; head < head_count(problem, name_); ++head) {
       const HeadView view = head_view(problem, name_, sequence, head);
+      channels_ = nullptr;
+      if (averages && columns_.sigma != nullptr) {
+        const std::size_t before = score_.channels.size();
+        score_.channels.resize(before + static_cast<std::size_t>(view.channels));
+        channels_ = score_.channels.data() + before;
+      }
       for (Index row = 0; row < view.rows; ++row) {
         const Index first = view.offset + row * view.row_stride;
         const bool live = terms[static_cast<std::size_t>(row)] != 0;
@@ -45,7 +52,7 @@ class Scorer {
       }
     }
     score_.all += sums;
-    if (contraction_length(reach, name_) >= averaging_length) score_.averaging += sums;
+    if (averages) score_.averaging += sums;
   }
 
   Score take() { return std::move(score_); }
@@ -99,6 +106,7 @@ class Scorer {
       double z = (columns_.mean == nullptr ? e : e - columns_.mean[i]) * inverse;
       if (std::abs(z) < infinity) {
         add_finite(e * inverse, want * inverse, row);
+        if (channels_ != nullptr) add_channel(channels_[i - first], e * inverse, want * inverse);
       } else {
         z = error_of(dtype_, columns_.got[i], want) == 0 ? 0 : infinity;
       }
@@ -123,6 +131,13 @@ class Scorer {
     row.rr += want * want;
   }
 
+  static void add_channel(ChannelSums& channel, double e, double want) {
+    channel.rows += 1;
+    channel.b += want == 0 ? 0 : std::copysign(e, e * want);
+    channel.er += e * want;
+    channel.rr += want * want;
+  }
+
   void hard_bound(Index first, Index channels) {
     for (Index i = first; i < first + channels; ++i) {
       const double e = std::abs(columns_.got[i] - columns_.want[i]);
@@ -142,6 +157,7 @@ class Scorer {
   Dtype dtype_;
   TensorName name_;
   Columns columns_;
+  ChannelSums* channels_ = nullptr;  ///< Of the head at hand; null outside the averaging.
   Score score_;
 };
 
@@ -174,8 +190,33 @@ double gain(const ScoreSums& sums) {
   return sums.rr == 0 ? 0 : sums.er / sums.rr;
 }
 
-double rel_f(const Score& score) {
-  return score.ee == 0 ? 0 : std::sqrt(score.ee) / std::sqrt(score.ww);
+double bias_coherence(const ScoreSums& sums, std::span<const ChannelSums> channels) {
+  const auto count = static_cast<double>(channels.size());
+  if (count < 2) return 1;
+  const double mean = sums.b / static_cast<double>(sums.elements);
+  double scatter = 0;
+  for (const ChannelSums& c : channels) {
+    const double rest = c.b - mean * c.rows;
+    scatter += rest * rest;
+  }
+  const double independent = sums.bb - mean * sums.b;
+  return independent > 0 ? std::max(1.0, scatter * count / (count - 1) / independent) : 1;
+}
+
+double gain_coherence(const ScoreSums& sums, std::span<const ChannelSums> channels) {
+  const auto count = static_cast<double>(channels.size());
+  if (count < 2 || sums.rr == 0) return 1;
+  const double factor = gain(sums);
+  double scatter = 0;
+  for (const ChannelSums& c : channels) {
+    const double rest = c.er - factor * c.rr;
+    scatter += rest * rest;
+  }
+  return std::max(1.0, scatter * count / (count - 1) / sums.rr);
+}
+
+double rel_f(const Score& score, double least_norm) {
+  return score.ee == 0 ? 0 : std::sqrt(score.ee) / std::max(std::sqrt(score.ww), least_norm);
 }
 
 double error_of(Dtype dtype, double got, double want) {

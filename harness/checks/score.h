@@ -34,6 +34,20 @@ double bias_z(const ScoreSums& sums);
 /// g of got = (1 + g) want, the least-squares estimate weighted by 1 / sigma^2.
 double gain(const ScoreSums& sums);
 
+/// The sums of one channel of one (sequence, head), over its rows.
+struct ChannelSums {
+  double rows = 0;
+  double b = 0;
+  double er = 0;
+  double rr = 0;
+};
+
+/// How much more the sums of channels scatter than independent errors would let them: where
+/// attention is nearly uniform, all rows hold nearly the same number in a channel and round alike.
+/// 1 where errors are independent, about the number of rows where a channel has one error.
+double bias_coherence(const ScoreSums& sums, std::span<const ChannelSums> channels);
+double gain_coherence(const ScoreSums& sums, std::span<const ChannelSums> channels);
+
 /// A largest value and the element it was seen at (-1: none).
 struct Peak {
   double value = 0;
@@ -44,8 +58,9 @@ struct Peak {
 /// rows to which some visible pair contributes; the others must be exactly 0, which is another
 /// Check's business. An element that is non-finite where it should not be has z = infinity.
 struct Score {
-  ScoreSums all;        ///< Empty where the oracle gives no sigma.
-  ScoreSums averaging;  ///< Of the sequences with contraction >= averaging_length.
+  ScoreSums all;                      ///< Empty where the oracle gives no sigma.
+  ScoreSums averaging;                ///< Of the sequences with contraction >= averaging_length.
+  std::vector<ChannelSums> channels;  ///< Of the same sequences.
   Peak z_max;
   Peak row_rho;         ///< Row-wise rms of z; `element` has the largest |z| of that row.
   Peak hard_share;      ///< |e| / bound.
@@ -56,8 +71,8 @@ struct Score {
   std::vector<double> rows;  ///< Row-rho by (sequence, head, row); -1 where no pair contributes.
 };
 
-/// ||e|| / ||want||; 0 if both are 0.
-double rel_f(const Score& score);
+/// ||e|| / max(||want||, least_norm); 0 if both are 0.
+double rel_f(const Score& score, double least_norm = 0);
 
 /// got - want, where an overflow that rounding `want` to the dtype would yield too counts as 0, and
 /// any other disagreement about what is finite as infinity.

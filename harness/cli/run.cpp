@@ -37,6 +37,7 @@ struct Options {
   std::string resume;
   bool no_measure = false;
   bool quiet = false;
+  bool peers = false;
   double deadline_s = 120;
   int threads = 0;
 };
@@ -119,7 +120,7 @@ int execute(Journal& journal, const JournalContent& content, WorkerPool& pool,
   }
   const auto oracle = reference::make_oracle({options.threads});
   InputCache inputs;
-  CaseTools tools{pool, *oracle, inputs, content.header.measure, {}};
+  CaseTools tools{pool, *oracle, inputs, content.header.measure, {}, options.peers};
   const Expectations expectations(all_expectations(), today_utc());
   ProgressLine line(::isatty(STDERR_FILENO) != 0, options.quiet);
   RunOptions run_options;
@@ -182,6 +183,8 @@ Action add_run(CLI::App& command) {
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   command.add_option("--threads", options->threads, "threads of the oracle; 0 means all cores");
+  command.add_flag("--peers", options->peers,
+                   "also ask what other projects' acceptance rules would have said");
   command.add_flag("-q,--quiet", options->quiet, "no progress");
   return [options] {
     watch_signals();

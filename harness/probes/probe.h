@@ -20,7 +20,7 @@ namespace fathom {
 /// One execution that a Probe asks for.
 struct Trial {
   std::string label;  ///< For messages: `control`, `V x 8`, `without causal`.
-  Case c;             ///< Its Problem, Fill and seed.
+  Case c{};           ///< Its Problem, Fill and seed.
   /// Changes the generated inputs, which have the Problem's specs; empty: nothing.
   std::function<void(const Problem&, TensorSet&)> edit = {};
   Surroundings surroundings = Surroundings::pattern;

@@ -102,10 +102,16 @@ void judge_control(const Yardstick& base, std::span<const Outcome> outcomes,
 }  // namespace
 
 std::vector<Trial> trials(const Case& c) {
-  std::vector<Trial> all{base_trial(c), with_other_numbers(c)};
-  for (int run = 2; run <= runs; ++run) {
-    all.push_back({.label = std::string(same_question), .c = c, .oracle = false});
-    if (run % 3 == 0 && run < runs) all.push_back(with_other_lengths(c, run % 2 == 0));
+  std::vector<Trial> all{base_trial(c)};
+  const auto repeat = [&](bool again) {
+    all.push_back({.label = std::string(same_question), .c = c, .oracle = false, .again = again});
+  };
+  int run = 2;
+  for (; run <= runs / 2; ++run) repeat(true);
+  all.push_back(with_other_numbers(c));
+  for (; run <= runs; ++run) {
+    repeat(false);
+    if (run % 2 == 0 && run < runs) all.push_back(with_other_lengths(c, run % 4 == 0));
   }
   return all;
 }
