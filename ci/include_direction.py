@@ -21,6 +21,7 @@ FOLDERS = {
     "harness/codec": [],
     "harness/inputs": [],
     "harness/checks": [],
+    "harness/explain": ["harness/checks"],
     "harness/timing": [],
     "harness/protocol": ["harness/codec"],
     "harness/worker": ["harness/codec", "harness/protocol"],

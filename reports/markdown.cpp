@@ -130,6 +130,7 @@ std::string failure_text(const Record& record) {
                   html_text(outcome_text(record)), html_text(visible_text(column_of(record))));
   out += fmt::format("{} {}\n\n{}\n", record.planned.id, code(to_string(record.planned.c)),
                      plain(record.reason));
+  if (record.explanation) out += "\nWhat is wrong: " + plain(explanation_text(record)) + "\n\n";
   for (const Finding& finding : record.findings) {
     out += fmt::format("- {} {}: {}\n", code(finding.check), plain(finding.tensor),
                        plain(finding.message));

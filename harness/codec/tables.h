@@ -18,6 +18,8 @@ template <>
 inline constexpr auto word_parser<FailClass> = &parse_fail_class;
 template <>
 inline constexpr auto word_parser<Expected> = &parse_expected;
+template <>
+inline constexpr auto word_parser<Axis> = &parse_axis;
 
 template <>
 inline constexpr auto json_fields<Case> = std::tuple{
@@ -154,16 +156,40 @@ inline constexpr auto json_fields<ExpectationNote> = std::tuple{
 };
 
 template <>
+inline constexpr auto json_fields<Explanation> = std::tuple{
+    Field{"axis", &Explanation::axis},   Field{"tensor", &Explanation::tensor},
+    Field{"where", &Explanation::where}, Field{"sentence", &Explanation::sentence},
+    Field{"cause", &Explanation::cause},
+};
+
+template <>
+inline constexpr auto json_fields<HeatMap> = std::tuple{
+    Field{"tensor", &HeatMap::tensor},           Field{"rows_are", &HeatMap::rows_are},
+    Field{"columns_are", &HeatMap::columns_are}, Field{"rows", &HeatMap::rows},
+    Field{"columns", &HeatMap::columns},         Field{"values", &HeatMap::values},
+};
+
+template <>
 inline constexpr auto json_fields<Record> = std::tuple{
-    Field{"planned", &Record::planned},         Field{"answered_by", &Record::answered_by},
-    Field{"version", &Record::version},         Field{"device", &Record::device},
-    Field{"verdict", &Record::verdict},         Field{"fail_class", &Record::fail_class},
-    Field{"reason_code", &Record::reason_code}, Field{"reason", &Record::reason},
-    Field{"expected", &Record::expected},       Field{"expectation", &Record::expectation},
-    Field{"arithmetic", &Record::arithmetic},   Field{"cost", &Record::cost},
-    Field{"findings", &Record::findings},       Field{"tensors", &Record::tensors},
-    Field{"measurement", &Record::measurement}, Field{"phase_ns", &Record::phase_ns},
+    Field{"planned", &Record::planned},
+    Field{"answered_by", &Record::answered_by},
+    Field{"version", &Record::version},
+    Field{"device", &Record::device},
+    Field{"verdict", &Record::verdict},
+    Field{"fail_class", &Record::fail_class},
+    Field{"reason_code", &Record::reason_code},
+    Field{"reason", &Record::reason},
+    Field{"expected", &Record::expected},
+    Field{"expectation", &Record::expectation},
+    Field{"arithmetic", &Record::arithmetic},
+    Field{"cost", &Record::cost},
+    Field{"findings", &Record::findings},
+    Field{"tensors", &Record::tensors},
+    Field{"measurement", &Record::measurement},
+    Field{"phase_ns", &Record::phase_ns},
     Field{"worker_log", &Record::worker_log},
+    Field{"explanation", &Record::explanation, Presence::optional},
+    Field{"heat", &Record::heat, Presence::optional},
 };
 
 template <>

@@ -4,6 +4,7 @@
 #include "harness/core/arithmetic.h"
 #include "harness/core/case.h"
 #include "harness/core/cost.h"
+#include "harness/core/explanation.h"
 #include "harness/core/finding.h"
 #include "harness/core/measurement.h"
 #include "harness/core/metrics.h"
@@ -43,6 +44,8 @@ struct Record {
   Cost cost;
   std::vector<Finding> findings;
   std::vector<TensorMetrics> tensors;
+  std::optional<Explanation> explanation;  ///< Of a case that failed.
+  std::vector<HeatMap> heat;               ///< Where the errors are; of a case that failed.
   Measurement measurement;
   std::map<std::string, double> phase_ns;  ///< inputs, oracle, prepare, execute, judge, measure.
   std::string worker_log;                  ///< Captured, capped and cleaned stdout and stderr.
