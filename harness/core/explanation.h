@@ -53,6 +53,13 @@ inline constexpr std::array axes{
     AxisInfo{Axis::stale, "stale", "a tile of an earlier step was used again"},
 };
 
+static_assert([] {
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    if (axes[i].axis != static_cast<Axis>(i)) return false;
+  }
+  return true;
+}());
+
 constexpr std::string_view to_string(Axis axis) {
   return axes[static_cast<std::size_t>(axis)].name;
 }

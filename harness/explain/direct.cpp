@@ -15,7 +15,9 @@ Prediction scaled(const RowModel& model, double factor) {
   Prediction prediction = model.unchanged();
   for (double& value : prediction.value) value *= factor;
   prediction.lse.reset();
-  prediction.spread = std::max(1.0, std::abs(factor));
+  for (Index c = 0; c < model.errors().channels; ++c) {
+    prediction.sigma.push_back(std::abs(factor) * model.errors().sigma_at(model.place().first + c));
+  }
   return prediction;
 }
 
@@ -60,6 +62,12 @@ void add_factors(const Puzzle& puzzle, std::vector<Candidate>& candidates) {
 
 using Step = std::array<Index, 3>;  ///< To another sequence, head and row.
 
+std::vector<double> sigma_of(const TensorErrors& errors, const RowError& row) {
+  std::vector<double> sigma;
+  for (Index c = 0; c < errors.channels; ++c) sigma.push_back(errors.sigma_at(row.first + c));
+  return sigma;
+}
+
 const RowError* row_at(const TensorErrors& errors, const RowError& from, const Step& step) {
   // Rows are ordered by (sequence, head, row): the wanted one is found by bisection.
   const std::array<Index, 3> key{from.sequence + step[0], from.head + step[1], from.row + step[2]};
@@ -90,11 +98,10 @@ std::optional<Step> step_to_match(const TensorErrors& errors, const RowError& ro
     if (!aligned || !other.live || &other == &row) continue;
     // One channel decides against nearly all of them.
     const double first = errors.got(row.first) - errors.want(other.first);
-    if (std::abs(first) >
-        8 * honest * errors.sigma_at(row.first) + 0.02 * std::abs(errors.want(other.first))) {
+    const double sigma = errors.sigma_at(row.first) + errors.sigma_at(other.first);
+    if (std::abs(first) > 8 * honest * sigma + 0.02 * std::abs(errors.want(other.first))) continue;
+    if (energy_against(errors, row, wanted(errors, other), sigma_of(errors, other)) > limit)
       continue;
-    }
-    if (energy_against(errors, row, wanted(errors, other)) > limit) continue;
     return Step{other.sequence - row.sequence, other.head - row.head, other.row - row.row};
   }
   return std::nullopt;
@@ -140,8 +147,9 @@ void add_exchanges(const Puzzle& puzzle, std::vector<Candidate>& candidates) {
        [](RowModel& model) -> std::optional<Prediction> {
          const auto found = step_to_match(model.errors(), model.place());
          if (!found) return std::nullopt;
-         return Prediction{wanted(model.errors(), *row_at(model.errors(), model.place(), *found)),
-                           std::nullopt};
+         const RowError& other = *row_at(model.errors(), model.place(), *found);
+         return Prediction{wanted(model.errors(), other), std::nullopt,
+                           sigma_of(model.errors(), other)};
        },
        4});
 }

@@ -95,11 +95,17 @@ std::string scoped_where(const Puzzle& puzzle, const Candidate& candidate) {
   return where.empty() ? "some rows" : where;
 }
 
-/// Which of O and LSE is spoken of.
+/// O is right, the LSE beside it is not.
+bool speaks_of_lse(const Puzzle& puzzle) {
+  return puzzle.lse != nullptr &&
+         std::none_of(puzzle.errors.rows.begin(), puzzle.errors.rows.end(),
+                      [](const RowError& row) { return row.bad; }) &&
+         std::any_of(puzzle.lse->rows.begin(), puzzle.lse->rows.end(),
+                     [](const RowError& row) { return row.bad; });
+}
+
 std::string spoken_of(const Puzzle& puzzle) {
-  const bool o_wrong = std::any_of(puzzle.errors.rows.begin(), puzzle.errors.rows.end(),
-                                   [](const RowError& row) { return row.bad; });
-  return std::string(!o_wrong && puzzle.lse != nullptr ? "LSE" : title_of(puzzle.errors.name));
+  return std::string(speaks_of_lse(puzzle) ? "LSE" : title_of(puzzle.errors.name));
 }
 
 /// O alone has an explanation, which the LSE does not share.
@@ -111,9 +117,11 @@ Solved contradicted(const Puzzle& puzzle, const Candidate& candidate) {
   return solved;
 }
 
-std::optional<Solved> solve(const Puzzle& puzzle) {
-  if (puzzle.rows.empty()) return std::nullopt;
-  const std::vector<Candidate> candidates = all_candidates(puzzle);
+std::optional<Solved> solve_sample(const Puzzle& puzzle) {
+  // One LSE is one number, which some of many candidates may hit by accident.
+  constexpr std::size_t enough = 8;
+  if (puzzle.rows.size() < (speaks_of_lse(puzzle) ? enough : 1)) return std::nullopt;
+  const std::vector<Candidate> candidates = screened(puzzle, all_candidates(puzzle));
   const Choice choice = choose(puzzle, candidates);
   if (choice.candidate == nullptr && choice.contradicted == nullptr) return std::nullopt;
   if (choice.candidate == nullptr) return contradicted(puzzle, *choice.contradicted);
@@ -134,6 +142,18 @@ std::optional<Solved> solve(const Puzzle& puzzle) {
   return solved;
 }
 
+/// Tries all rows that the fault may have reached, then the wrong ones alone.
+std::optional<Solved> solve(const Question& question, const TensorErrors& errors,
+                            const TensorErrors* lse) {
+  const Puzzle box = make_puzzle(question, errors, lse, Sampling::box);
+  const Puzzle wrong = make_puzzle(question, errors, lse, Sampling::wrong);
+  auto solved = solve_sample(box);
+  const bool known = solved && solved->explanation.axis != Axis::unclear;
+  if (known || box.rows == wrong.rows) return solved;
+  auto narrower = solve_sample(wrong);
+  return narrower ? narrower : solved;
+}
+
 bool has_nonfinite(const TensorErrors& errors) {
   return std::any_of(errors.rows.begin(), errors.rows.end(),
                      [](const RowError& row) { return row.nonfinite; });
@@ -147,7 +167,7 @@ Solved solve_or_locate(const Question& question, const TensorErrors& errors,
       located.axis == Axis::zero || has_nonfinite(errors) ||
       (located.axis == Axis::rows && located.where.find("channel") != std::string::npos);
   if (!final) {
-    if (auto solved = solve(make_puzzle(question, errors, lse))) return *solved;
+    if (auto solved = solve(question, errors, lse)) return *solved;
   }
   located.cause = located.cause.empty() ? "" : sentence_of(located.cause);
   return {located, ""};
@@ -191,15 +211,20 @@ std::optional<Explanation> lse_form(const TensorErrors& lse) {
   for (const LseForm& form : lse_forms) {
     Index live = 0;
     Index fits = 0;
+    Index bad = 0;
+    Index bad_fits = 0;
     for (const RowError& row : lse.rows) {
       if (!row.live) continue;
       ++live;
       const double value = form.of(lse.want(row.first), offset);
-      fits += std::abs(lse.got(row.first) - value) <=
-              3 * lse.sigma_at(row.first) + 4e-7 * std::abs(value);
+      const bool fit = std::abs(lse.got(row.first) - value) <=
+                       3 * lse.sigma_at(row.first) + 4e-7 * std::abs(value);
+      fits += fit;
+      bad += row.bad;
+      bad_fits += row.bad && fit;
     }
     // A few rows fit a fitted offset by accident.
-    if (live < 8 || 100 * fits < 99 * live) continue;
+    if (live < 8 || 100 * fits < 99 * live || 2 * bad < live || 100 * bad_fits < 99 * bad) continue;
     return Explanation{Axis::lse, "lse", "", fmt::format("LSE {}, and O is right.", form.is),
                        sentence_of(std::string(form.cause))};
   }
@@ -210,7 +235,7 @@ std::optional<Explanation> lse_form(const TensorErrors& lse) {
 Explanation explain_lse(const Question& question, const TensorErrors* o, const TensorErrors& lse) {
   if (auto found = lse_form(lse)) return *found;
   if (o != nullptr && !has_nonfinite(lse)) {
-    if (auto solved = solve(make_puzzle(question, *o, &lse))) {
+    if (auto solved = solve(question, *o, &lse)) {
       solved->explanation.tensor = "lse";
       return solved->explanation;
     }
@@ -254,7 +279,10 @@ Explanation explain_gradients(const Question& question,
   std::vector<std::string> others;
   for (std::size_t i = 0; i < solved.size(); ++i) {
     if (&solved[i] == &*best) continue;
-    const bool same = !best->is.empty() && solved[i].is == best->is;
+    // Fitted numbers differ in their last digits: the cause tells.
+    const bool same = !best->is.empty() && !solved[i].is.empty() &&
+                      solved[i].explanation.axis == explanation.axis &&
+                      solved[i].explanation.cause == explanation.cause;
     (same ? alike : others).emplace_back(title_of(wrong[i]->name));
   }
   if (!alike.empty()) explanation.sentence += " The same holds for " + joined(alike) + ".";

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/explain/fit.h"
 
+#include "harness/explain/scope.h"
+
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace fathom {
 namespace {
 
 /// Products of numbers that one puzzle may cost, all candidates together.
 constexpr double work_limit = 4e9;
-/// Passes over the terms of a row that the candidates take together, about.
+/// Passes over the terms of a row that a scan and the candidates worth trying take, about.
 constexpr double passes = 24;
+/// Rows on which all candidates are tried before the hopeful ones meet all rows.
+constexpr std::size_t screened_rows = 8;
 
 double terms_per_row(const Question& question, TensorName name) {
   Index terms = 1;
@@ -41,6 +46,27 @@ const RowError& beside(const TensorErrors& lse, const TensorErrors& errors, cons
   return lse.rows[static_cast<std::size_t>(&row - errors.rows.data())];
 }
 
+/// All rows of the smallest box of sequences, heads and rows round the wrong ones: those that the
+/// fault reached without making them wrong enough are evidence too.
+std::vector<const RowError*> box_round(const Problem& problem, const TensorErrors& errors,
+                                       const std::vector<const RowError*>& bad) {
+  const std::set<const RowError*> members(bad.begin(), bad.end());
+  const Scope scope = scope_of(
+      problem, errors, [&](const RowError& row) { return members.contains(&row); },
+      [](const RowError& row) { return row.live; });
+  const auto holds = [](const std::vector<Index>& list, Index value) {
+    return std::binary_search(list.begin(), list.end(), value);
+  };
+  std::vector<const RowError*> box;
+  for (const RowError& row : errors.rows) {
+    const bool in_rows = scope.first_row <= row.row && row.row <= scope.last_row;
+    const bool inside =
+        in_rows && holds(scope.sequences, row.sequence) && holds(scope.heads, row.head);
+    if (!row.nonfinite && inside && (row.live || row.bad)) box.push_back(&row);
+  }
+  return box;
+}
+
 /// Sums stay finite, so that one infinite row does not hide all others.
 double bounded(double energy) {
   return std::isfinite(energy) ? std::min(energy, 1e30) : 1e30;
@@ -52,7 +78,7 @@ void add_row(const Puzzle& puzzle, const RowError& row, const std::optional<Pred
   fit.elements += static_cast<double>(puzzle.errors.channels);
   fit.before += bounded(row.energy);
   fit.after +=
-      bounded(prediction ? energy_against(puzzle.errors, row, prediction->value, prediction->spread)
+      bounded(prediction ? energy_against(puzzle.errors, row, prediction->value, prediction->sigma)
                          : row.energy);
   if (puzzle.lse == nullptr) return;
   const RowError& lse = beside(*puzzle.lse, puzzle.errors, row);
@@ -72,7 +98,8 @@ std::vector<const RowError*> spread(const std::vector<const RowError*>& rows, st
   return chosen;
 }
 
-Puzzle make_puzzle(const Question& question, const TensorErrors& errors, const TensorErrors* lse) {
+Puzzle make_puzzle(const Question& question, const TensorErrors& errors, const TensorErrors* lse,
+                   Sampling sampling) {
   std::vector<const RowError*> bad;
   std::vector<const RowError*> all;
   for (const RowError& row : errors.rows) {
@@ -80,6 +107,7 @@ Puzzle make_puzzle(const Question& question, const TensorErrors& errors, const T
     if (row.live) all.push_back(&row);
     if (row.bad || (lse != nullptr && beside(*lse, errors, row).bad)) bad.push_back(&row);
   }
+  if (sampling == Sampling::box && !bad.empty()) bad = box_round(question.problem(), errors, bad);
   return {question, errors, lse,
           spread(bad.empty() ? all : bad, affordable_rows(question, errors.name))};
 }
@@ -117,7 +145,29 @@ bool explains(const Puzzle& puzzle, const Fit& fit) {
   const double gained = fit.before + fit.lse_before - left;
   const double excess = fit.before - fit.elements + fit.lse_before;
   return fit.after <= honest * honest * free && fit.lse_after <= 2 * fit.rows &&
-         gained >= 40 + 3 * fit.freedom && gained >= 0.75 * excess;
+         gained >= std::max(40.0, 0.1 * fit.elements) + 3 * fit.freedom && gained >= 0.75 * excess;
+}
+
+/// Whether a few rows leave hope: most of the excess gone, or too little of it to tell.
+bool is_hopeful(const Fit& fit) {
+  const double gained = fit.before + fit.lse_before - fit.after - fit.lse_after;
+  const double gained_alone = fit.before - fit.after;
+  const double scatter = 5 * std::sqrt(2 * (fit.elements + fit.rows)) + fit.freedom;
+  const double excess = fit.before - fit.elements;
+  return gained >= 0.4 * (excess + fit.lse_before) - scatter ||
+         gained_alone >= 0.4 * excess - scatter;
+}
+
+std::vector<Candidate> screened(const Puzzle& puzzle, const std::vector<Candidate>& candidates) {
+  if (puzzle.rows.size() <= 2 * screened_rows) return candidates;
+  Puzzle few = puzzle;
+  few.rows = spread(puzzle.rows, screened_rows);
+  const std::vector<Fit> fits = fits_of(few, candidates);
+  std::vector<Candidate> hopeful;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    if (is_hopeful(fits[i])) hopeful.push_back(candidates[i]);
+  }
+  return hopeful;
 }
 
 Choice choose(const Puzzle& puzzle, const std::vector<Candidate>& candidates) {
@@ -159,7 +209,7 @@ bool spares_rows(const Puzzle& puzzle, const Candidate& candidate) {
     const auto prediction = candidate.predict(model);
     if (!prediction) continue;
     const double margin = 40 + 4 * static_cast<double>(puzzle.errors.channels);
-    spared += energy_against(puzzle.errors, *row, prediction->value, prediction->spread) >
+    spared += energy_against(puzzle.errors, *row, prediction->value, prediction->sigma) >
               row->energy + margin;
   }
   return spared > 0;

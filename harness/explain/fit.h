@@ -30,8 +30,13 @@ struct Puzzle {
   std::vector<const RowError*> rows;  ///< Wrong rows that candidates are tried on, spread evenly.
 };
 
+/// Wrong rows alone, or all rows of the box round them. Choosing the wrong ones favours large
+/// errors, so that numbers fitted to them come out too large.
+enum class Sampling : std::uint8_t { box, wrong };
+
 /// Chooses the rows: as many as a few seconds allow.
-Puzzle make_puzzle(const Question& question, const TensorErrors& errors, const TensorErrors* lse);
+Puzzle make_puzzle(const Question& question, const TensorErrors& errors, const TensorErrors* lse,
+                   Sampling sampling);
 
 /// Up to `count` of the rows, evenly spread.
 std::vector<const RowError*> spread(const std::vector<const RowError*>& rows, std::size_t count);
@@ -65,6 +70,9 @@ struct Choice {
   const Candidate* contradicted = nullptr;
 };
 Choice choose(const Puzzle& puzzle, const std::vector<Candidate>& candidates);
+
+/// The candidates that a few of the rows do not rule out; the others need not meet all rows.
+std::vector<Candidate> screened(const Puzzle& puzzle, const std::vector<Candidate>& candidates);
 
 /// Whether the candidate would have changed rows that are right: then it is not at work everywhere.
 bool spares_rows(const Puzzle& puzzle, const Candidate& candidate);

@@ -151,7 +151,7 @@ HeatMap by_key(const Evidence& evidence, const Question& question, const TensorE
   const double cost = static_cast<double>(
       lengths.key_length * (question.problem().head_dim + question.problem().value_dim));
   for (const RowError* row :
-       spread(rows, static_cast<std::size_t>(std::clamp(1e9 / cost, 32.0, 4096.0)))) {
+       spread(rows, static_cast<std::size_t>(std::clamp(3e8 / cost, 32.0, 4096.0)))) {
     RowModel model(question, errors, *row);
     const AlongTiles tiles(model, key_tile);
     for (Index t = 0; t < ceil_div(lengths.key_length, key_tile); ++t) {

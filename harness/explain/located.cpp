@@ -214,11 +214,23 @@ std::optional<Explanation> periodic(const TensorErrors& errors, const Sorted& ro
   return std::nullopt;
 }
 
+/// Most of the rows of a sequence are no part of it that a fault would single out.
+bool is_most(const TensorErrors& errors, const Scope& scope) {
+  Index inside = 0;
+  Index all = 0;
+  for (const RowError& row : errors.rows) {
+    if (!row.live) continue;
+    ++all;
+    inside += scope.first_row <= row.row && row.row <= scope.last_row;
+  }
+  return !scope.all_rows && 5 * inside > 3 * all;
+}
+
 std::optional<Explanation> box(const Problem& problem, const TensorErrors& errors,
                                const Sorted& rows) {
   const Scope scope = scope_of(
       problem, errors, [](const RowError& row) { return row.bad; }, is_live);
-  if (!is_sharp(errors, scope, rows)) return std::nullopt;
+  if (!is_sharp(errors, scope, rows) || is_most(errors, scope)) return std::nullopt;
   const Part part = part_of(problem, errors, scope);
   const std::string where = to_text(scope, errors.name);
   return say(part.axis, errors, where, fmt::format("is wrong in {} only", where),
@@ -244,6 +256,51 @@ double unevenness(const TensorErrors& errors, const std::function<Index(const Ro
   return high == 0 ? 1 : high / std::max(low, 1e-300);
 }
 
+/// Share of the error energy of one head that lies along one direction of its channels: large if
+/// the errors have a common source, such as one row of V.
+double coherence(const TensorErrors& errors, Index sequence, Index head) {
+  std::vector<const RowError*> rows;
+  for (const RowError& row : errors.rows) {
+    if (row.live && row.sequence == sequence && row.head == head) rows.push_back(&row);
+  }
+  const auto z = [&](const RowError* row, Index c) {
+    const Index i = row->first + c;
+    return (errors.got(i) - errors.want(i)) / errors.sigma_at(i);
+  };
+  double all = 0;
+  double inside = 0;
+  std::vector<double> u(static_cast<std::size_t>(errors.channels), 1.0);
+  for (int step = 0; step < 12; ++step) {
+    std::vector<double> next(u.size());
+    double size = 0;
+    all = inside = 0;
+    for (const double value : u) size += value * value;
+    for (const RowError* row : rows) {
+      double along = 0;
+      for (Index c = 0; c < errors.channels; ++c)
+        along += u[static_cast<std::size_t>(c)] * z(row, c);
+      along /= std::sqrt(std::max(size, 1e-300));
+      for (Index c = 0; c < errors.channels; ++c) {
+        next[static_cast<std::size_t>(c)] += along * z(row, c);
+      }
+      inside += along * along;
+      all += row->energy;
+    }
+    u = std::move(next);
+  }
+  return all > 0 ? inside / all : 0;
+}
+
+bool is_coherent(const TensorErrors& errors, double limit) {
+  constexpr Index tried = 8;
+  for (Index head = 0; head <= std::min(tried, errors.rows.back().head); ++head) {
+    for (Index s = 0; s <= std::min<Index>(1, errors.rows.back().sequence); ++s) {
+      if (coherence(errors, s, head) > limit) return true;
+    }
+  }
+  return false;
+}
+
 /// Small errors of about one size in every head, sequence, tile and channel.
 std::optional<Explanation> everywhere(const TensorErrors& errors) {
   if (errors.name == TensorName::lse) return std::nullopt;  // Its limit is no model of its error.
@@ -266,7 +323,10 @@ std::optional<Explanation> everywhere(const TensorErrors& errors) {
   const double mean = energy / static_cast<double>(std::max<Index>(live, 1));
   const double rho = std::sqrt(mean / static_cast<double>(errors.channels));
   // Rows of one rounding model differ by a small factor; one wrong row among many does not.
-  if (!even || live < 16 || rho < 1.15 || most > 16 * mean) return std::nullopt;
+  const double chance = 4 * std::pow(1 + std::sqrt(static_cast<double>(errors.channels) / 64), 2) /
+                        static_cast<double>(errors.channels);
+  if (errors.channels >= 16 && is_coherent(errors, std::max(0.2, chance))) return std::nullopt;
+  if (!even || live < 16 || rho < 1.35 || most > 6 * mean) return std::nullopt;
   return say(
       Axis::everywhere, errors, "",
       fmt::format(

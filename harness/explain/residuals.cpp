@@ -110,15 +110,17 @@ TensorErrors errors_of(const Evidence& evidence, const Comparison& comparison) {
 }
 
 double energy_against(const TensorErrors& errors, const RowError& row,
-                      const std::vector<double>& prediction, double spread) {
+                      const std::vector<double>& prediction,
+                      const std::vector<double>& other_sigma) {
   const Dtype dtype = errors.comparison->spec.dtype;
   double energy = 0;
   for (Index c = 0; c < errors.channels; ++c) {
     const Index i = row.first + c;
     const double value = prediction[static_cast<std::size_t>(c)];
     const double steps = is_16_bit(dtype) ? 0.3 : dtype == Dtype::f32 ? 2 : 0;
+    const double other = other_sigma.empty() ? 0 : other_sigma[static_cast<std::size_t>(c)];
     const double rounding = std::isfinite(value) ? steps * ulp(dtype, value) : 0;
-    const double z = (errors.got(i) - value) / std::max(spread * errors.sigma_at(i), rounding);
+    const double z = (errors.got(i) - value) / std::max({errors.sigma_at(i), other, rounding});
     energy += z * z;
   }
   return energy < infinity ? energy : infinity;

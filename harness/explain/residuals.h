@@ -45,9 +45,10 @@ struct TensorErrors {
 TensorErrors errors_of(const Evidence& evidence, const Comparison& comparison);
 
 /// `energy` of a row against any other prediction of it. Where the prediction is larger than the
-/// oracle's value, so is the rounding that it may have.
+/// oracle's value, so is the rounding that it may have; `other_sigma` is used where it is wider.
 double energy_against(const TensorErrors& errors, const RowError& row,
-                      const std::vector<double>& prediction, double spread = 1);
+                      const std::vector<double>& prediction,
+                      const std::vector<double>& other_sigma = {});
 
 /// Mean z^2 over the given rows.
 double mean_energy(const TensorErrors& errors, const std::vector<const RowError*>& rows);

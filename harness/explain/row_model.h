@@ -16,8 +16,8 @@ namespace fathom {
 /// What a row would be under some change of the computation.
 struct Prediction {
   std::vector<double> value;
-  std::optional<double> lse;  ///< Of rows of O.
-  double spread = 1;          ///< Honest errors are so many times larger than the oracle's sigma.
+  std::optional<double> lse = {};  ///< Of rows of O.
+  std::vector<double> sigma = {};  ///< Of honest errors, where not the row's own.
 };
 
 /// Terms begin <= x < end of one list (keys for O and dQ, queries for dK and dV), taken `weight`

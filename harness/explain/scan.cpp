@@ -316,7 +316,7 @@ class ExchangeScan {
     return size == 0 ? 0 : along / std::sqrt(size);
   }
 
-  /// The keys whose weights fall most and rise most with the errors.
+  /// The keys whose weights fall most and rise most with the errors; all keys if they are few.
   [[nodiscard]] std::pair<std::vector<Index>, std::vector<Index>> extreme_keys(
       const std::vector<double>& along) const {
     std::vector<double> sums(rows_.front().p.size());
@@ -329,7 +329,8 @@ class ExchangeScan {
     std::sort(order.begin(), order.end(), [&](Index a, Index b) {
       return sums[static_cast<std::size_t>(a)] < sums[static_cast<std::size_t>(b)];
     });
-    const auto some = std::min<std::ptrdiff_t>(24, std::ssize(order));
+    constexpr std::ptrdiff_t few = 1024;
+    const auto some = std::ssize(order) <= few ? std::ssize(order) : 32;
     return {{order.begin(), order.begin() + some}, {order.end() - some, order.end()}};
   }
 
