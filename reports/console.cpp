@@ -91,7 +91,11 @@ std::string failures_part(const Report& report, bool colour) {
   if (all.empty()) return "";
   const std::size_t shown = std::min(all.size(), shown_cases);
   std::string out = title("Needs attention", colour);
-  for (std::size_t i = 0; i < shown; ++i) out += case_lines(*all[i], all[i]->reason, colour);
+  for (std::size_t i = 0; i < shown; ++i) {
+    out += case_lines(*all[i], all[i]->reason, colour);
+    if (!all[i]->explanation) continue;
+    out += wrapped(shortened(visible_text(explanation_text(*all[i])), longest_reason), "      ");
+  }
   return out + more(all.size(), shown);
 }
 

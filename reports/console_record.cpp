@@ -34,6 +34,10 @@ std::string facts_part(const Record& record) {
   add("outcome", outcome_text(record));
   add("reason code", record.reason_code);
   add("reason", record.reason);
+  if (record.explanation) {
+    add("what is wrong", record.explanation->sentence);
+    add("likely cause", record.explanation->cause);
+  }
   add("arithmetic", to_string(record.arithmetic));
   if (record.expectation) {
     add("expectation", record.expectation->match + " -> " + record.expectation->verdict);

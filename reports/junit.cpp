@@ -77,7 +77,8 @@ double seconds_of(const Record& record) {
 }
 
 std::string findings_text(const Record& record) {
-  std::string text;
+  std::string text = explanation_text(record);
+  if (!text.empty()) text += '\n';
   for (const Finding& finding : record.findings) {
     text += fmt::format("{} {}: {}\n", finding.check, finding.tensor, finding.message);
   }

@@ -128,8 +128,10 @@ std::string failure_text(const Record& record) {
   std::string out =
       fmt::format("<details><summary>{} {} on {}</summary>\n\n", outcome_style(record).glyph,
                   html_text(outcome_text(record)), html_text(visible_text(column_of(record))));
-  out += fmt::format("{} {}\n\n{}\n", record.planned.id, code(to_string(record.planned.c)),
+  // A text of a worker never begins a line: CI systems read commands there.
+  out += fmt::format("{} {}\n\nReason: {}\n", record.planned.id, code(to_string(record.planned.c)),
                      plain(record.reason));
+  if (record.explanation) out += "\nWhat is wrong: " + plain(explanation_text(record)) + "\n\n";
   for (const Finding& finding : record.findings) {
     out += fmt::format("- {} {}: {}\n", code(finding.check), plain(finding.tensor),
                        plain(finding.message));

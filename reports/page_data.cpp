@@ -129,6 +129,9 @@ std::string detail_line(const Record& record) {
     json["tensors"][t]["tile_rho"] = rounded_list(tensor.tile_rho, 3);
     json["tensors"][t]["worst"] = std::move(worst);
   }
+  for (std::size_t i = 0; i < record.heat.size(); ++i) {
+    json["heat"][i]["values"] = rounded_list(record.heat[i].values, 3);
+  }
   for (std::size_t i = 0; i < record.measurement.latency.size(); ++i) {
     json["measurement"]["latency"][i]["samples_ns"] =
         rounded_list(record.measurement.latency[i].samples_ns, 5);

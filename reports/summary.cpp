@@ -97,6 +97,12 @@ Performance rates(const Report& report, const std::string& backend, const std::s
 
 }  // namespace
 
+std::string explanation_text(const Record& record) {
+  if (!record.explanation) return "";
+  const Explanation& said = *record.explanation;
+  return said.cause.empty() ? said.sentence : said.sentence + " Likely cause: " + said.cause;
+}
+
 std::optional<Margin> worst_margin_of(const Record& record) {
   std::optional<Margin> worst;
   for (const TensorMetrics& tensor : record.tensors) {

@@ -19,6 +19,9 @@ struct Margin {
   bool operator==(const Margin&) const = default;
 };
 
+/// `O is right without keys 64-127. Likely cause: ...`; empty if nothing is explained.
+std::string explanation_text(const Record& record);
+
 /// The largest margin of one Record, or of several; empty if nothing was compared.
 std::optional<Margin> worst_margin_of(const Record& record);
 

@@ -20,6 +20,8 @@ template <>
 inline constexpr auto word_parser<FailClass> = &parse_fail_class;
 template <>
 inline constexpr auto word_parser<Expected> = &parse_expected;
+template <>
+inline constexpr auto word_parser<Axis> = &parse_axis;
 
 template <>
 inline constexpr auto json_fields<Case> = std::tuple{
@@ -165,6 +167,20 @@ inline constexpr auto json_fields<ExpectationNote> = std::tuple{
 };
 
 template <>
+inline constexpr auto json_fields<Explanation> = std::tuple{
+    Field{"axis", &Explanation::axis},   Field{"tensor", &Explanation::tensor},
+    Field{"where", &Explanation::where}, Field{"sentence", &Explanation::sentence},
+    Field{"cause", &Explanation::cause},
+};
+
+template <>
+inline constexpr auto json_fields<HeatMap> = std::tuple{
+    Field{"tensor", &HeatMap::tensor},           Field{"rows_are", &HeatMap::rows_are},
+    Field{"columns_are", &HeatMap::columns_are}, Field{"rows", &HeatMap::rows},
+    Field{"columns", &HeatMap::columns},         Field{"values", &HeatMap::values},
+};
+
+template <>
 inline constexpr auto json_fields<Record> = std::tuple{
     Field{"planned", &Record::planned},
     Field{"answered_by", &Record::answered_by},
@@ -185,6 +201,8 @@ inline constexpr auto json_fields<Record> = std::tuple{
     Field{"worker_log", &Record::worker_log},
     Field{"answers", &Record::answers, Presence::optional},
     Field{"outputs_hash", &Record::outputs_hash, Presence::optional},
+    Field{"explanation", &Record::explanation, Presence::optional},
+    Field{"heat", &Record::heat, Presence::optional},
 };
 
 template <>

@@ -4,6 +4,7 @@
 #include "harness/core/arithmetic.h"
 #include "harness/core/case.h"
 #include "harness/core/cost.h"
+#include "harness/core/explanation.h"
 #include "harness/core/finding.h"
 #include "harness/core/measurement.h"
 #include "harness/core/metrics.h"
@@ -44,6 +45,8 @@ struct Record {
   std::string outputs_hash;  ///< Of all output bytes of all executions; empty if there were none.
   std::vector<Finding> findings;
   std::vector<TensorMetrics> tensors;
+  std::optional<Explanation> explanation;  ///< Of a case that failed.
+  std::vector<HeatMap> heat;               ///< Where the errors are; of a case that failed.
   Measurement measurement;
   std::map<std::string, double> phase_ns;  ///< inputs, oracle, prepare, execute, judge, measure.
   std::map<std::string, std::string> answers;  ///< What a Probe found out, by question.

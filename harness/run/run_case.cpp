@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/run/run_case.h"
 
+#include "harness/explain/explain.h"
+#include "harness/explain/heat_map.h"
 #include "harness/peers/peers.h"
 #include "harness/probes/probe.h"
 #include "harness/run/measure_case.h"
@@ -59,9 +61,19 @@ void ask_peers(Record& record, const Outcome& outcome, Oracle& oracle) {
                                   ask_plain(oracle, record.planned.c.problem, *outcome.inputs)));
 }
 
+/// Where a failing answer is wrong, and of what kind that is.
+void explain_into(Record& record, const Outcome& outcome, const Judgement& judgement) {
+  const PhaseTimer timer(record, "explain");
+  record.explanation = explain(*outcome.observation, *outcome.inputs, judgement);
+  record.heat = heat_maps(*outcome.observation, *outcome.inputs);
+}
+
 void judge_into(Record& record, const Probe& probe, std::span<const Outcome> outcomes) {
   const PhaseTimer timer(record, "judge");
   Judgement judgement = probe.judge(record.planned.c, outcomes);
+  if (judgement.verdict == Verdict::fail && probe.name == ProbeName::plain) {
+    explain_into(record, outcomes.front(), judgement);
+  }
   record.verdict = judgement.verdict;
   record.fail_class = judgement.fail_class;
   record.reason = std::move(judgement.reason);

@@ -121,6 +121,7 @@ const Drawer = (() => {
       }
     }
     return [
+      Heat.maps(record),
       record.findings.length > 0 && [el('h3', {}, 'Findings'), record.findings.map(finding)],
       record.tensors.length > 0 && [el('h3', {}, 'Numbers'),
         record.tensors.map((t) => Tensors.view(t, widest !== null && t === widest.tensor))],
@@ -153,6 +154,7 @@ const Drawer = (() => {
         on: {click: () => close()}}, '\u00d7'),
       el('h2', {}, glyphAndWord(kind(row), outcome(row))),
       data.reason[row] && el('p', {class: 'lead'}, data.reason[row]),
+      Heat.explanation(record && record.explanation),
       el('p', {class: 'name mono'}, caseText(row)), buttons(row, record ? record.planned.backend : backend(row)), facts(row, record),
       expectation(record && record.expectation), details(row, record), siblings(row));
     root.hidden = false;

@@ -3,7 +3,7 @@
 # Writes the page's assets as C++ string literals, with the hashes that its policy names.
 
 # The scripts in the order in which they are read; each uses only what stands before it.
-set(scripts data.js dom.js format.js query.js cases.js tensors.js drawer.js charts.js main.js)
+set(scripts data.js dom.js format.js query.js cases.js tensors.js heat.js drawer.js charts.js main.js)
 
 # sha256-<base64> of a text, as a Content-Security-Policy wants it.
 function(policy_hash text result)

@@ -284,6 +284,22 @@ class Drawer(PageTest):
         for tensor in ("lse", "dq", "dk", "dv"):
             self.assertEqual(page.locator(f"#tensor-{tensor}").count(), 1)
 
+    def test_explains_a_failure_and_maps_its_errors(self):
+        page = self.accuracy_failure()
+        said = page.inner_text("#drawer .explanation")
+        self.assertIn("O is right without keys 32-63, in head 1 only.", said)
+        self.assertIn("Likely cause: a tile that is not visited", said)
+        maps = page.locator("#drawer .heat-map")
+        self.assertEqual(maps.count(), 2)  # Not of dQ, which is right.
+        self.assertEqual(maps.first.locator(".map").first.locator("rect.heat").count(), 16)
+        self.assertEqual(maps.nth(1).locator("rect.nothing").count(), 1)
+        fills = maps.first.locator("rect.heat").evaluate_all(
+            "cells => cells.slice(0, 2).map((cell) => getComputedStyle(cell).fill)")
+        self.assertNotEqual(fills[0], fills[1])
+        maps.first.locator("summary").click()
+        self.assertEqual(maps.first.locator("tbody tr").count(), 8)
+        self.shot(page, "heat")
+
     def test_quotes_the_expectation_and_links_it(self):
         page = self.open()
         case = self.case_where(lambda r: r["expected"] == "expected_fail")

@@ -150,6 +150,23 @@ void add_passes(Report& report) {
   }
 }
 
+/// What the explainer would say of a failure in head 1, with maps of two heads and of key tiles.
+void add_explanation(Record& record) {
+  record.explanation =
+      Explanation{Axis::tile, "o", "head 1", "O is right without keys 32-63, in head 1 only.",
+                  "a tile that is not visited, or an off-by-one in the range of tiles."};
+  record.heat = {{"o", "query tiles of 16, sequence after sequence", "heads", 8, 2, {}},
+                 {"o", "query tiles of 16 of sequence 0", "key tiles of 32", 4, 2, {}},
+                 {"dq", "query tiles of 16, sequence after sequence", "heads", 8, 2, {}}};
+  for (HeatMap& map : record.heat) {
+    for (Index i = 0; i < map.rows * map.columns; ++i) {
+      const bool hot = map.tensor == "o" && i % 2 == 1;
+      map.values.push_back(hot ? 9.5 + scatter(i) : 0.75 + 0.5 * scatter(i));
+    }
+  }
+  record.heat[1].values[0] = -1;
+}
+
 /// One failure of each class, on bf16 causal attention and its variants.
 void add_class_failures(Report& report) {
   struct Row {
@@ -175,6 +192,7 @@ void add_class_failures(Report& report) {
     const bool accuracy = row.fail_class == FailClass::accuracy;
     add_tensors(record, accuracy ? 1.375 : 0.4, accuracy);
     add_finding(record, row.fail_class, row.check, row.message);
+    if (accuracy) add_explanation(record);
     report.records.push_back(record);
   }
 }
@@ -371,6 +389,10 @@ Report hostile_report() {
       tensor.margin[hostile()] = 0.5;
       tensor.peer_rules[hostile_texts().front()] = {false, 1.5};
     }
+    if (record.explanation) {
+      *record.explanation = {Axis::tile, hostile(), hostile(), hostile(), hostile()};
+    }
+    for (HeatMap& map : record.heat) map.tensor = map.rows_are = map.columns_are = hostile();
     if (!record.expectation) continue;
     *record.expectation = {hostile(), hostile(), hostile(), hostile(), hostile(), hostile()};
   }
