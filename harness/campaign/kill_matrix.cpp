@@ -120,8 +120,7 @@ class Builder {
       if (cell.state != CellState::killed) cell.killed_by = text;
       cell.state = CellState::killed;
       cell.checks[text] = failed_checks(record);
-      // EXPLAIN if (record.explanation)
-      // ++cell.axes[std::string(to_string(record.explanation->axis))];
+      if (record.explanation) ++cell.axes[std::string(to_string(record.explanation->axis))];
       return true;
     }
     if (cell.state == CellState::equivalent && record.outputs_hash != twin.outputs_hash) {
