@@ -3,7 +3,7 @@
 // What is probably wrong with a failing case, and the maps of where its errors are.
 
 const Heat = (() => {
-  /** One hue: the ground up to 1, the error an honest kernel has; full at the largest of the map. */
+  /** One hue: the ground up to 1, the error an honest kernel has; full at the map's largest. */
   function colour(value, largest) {
     const share = value === Infinity || Number.isNaN(value) ? 1
       : Math.log2(Math.max(value, 1)) / Math.log2(Math.max(largest, 2));
@@ -29,7 +29,8 @@ const Heat = (() => {
       cellName(map, i) + ': ' + (value < 0 ? 'nothing compared' : number(value))));
     return svg('svg', {class: 'plot map', viewBox: '0 0 ' + width.toFixed(2) + ' ' +
       height.toFixed(2), width: width.toFixed(0), height: height.toFixed(0), role: 'img',
-      'aria-label': 'Map of ' + map.tensor + ', ' + map.rows_are + ' by ' + map.columns_are}, cells);
+      'aria-label': 'Map of ' + map.tensor + ', ' + map.rows_are + ' by ' + map.columns_are},
+      cells);
   }
 
   function legend(largest) {
@@ -37,11 +38,12 @@ const Heat = (() => {
     const marks = [];
     for (let i = 0; i < steps; ++i) {
       const value = Math.max(largest, 2) ** (i / (steps - 1));
-      marks.push(square(value, largest, {x: i * step * 2, y: 0, width: step * 2, height: 10}, number(value)),
+      marks.push(square(value, largest, {x: i * step * 2, y: 0, width: step * 2, height: 10},
+        number(value)),
         svg('text', {x: i * step * 2 + step, y: 20, 'text-anchor': 'middle'}, number(value)));
     }
-    return svg('svg', {class: 'plot map', viewBox: '0 0 312 24', width: 312, height: 24, role: 'img',
-      'aria-label': 'Scale from 1 to ' + number(largest)}, marks);
+    return svg('svg', {class: 'plot map', viewBox: '0 0 312 24', width: 312, height: 24,
+      role: 'img', 'aria-label': 'Scale from 1 to ' + number(largest)}, marks);
   }
 
   /** Made when it is asked for: a map has up to 4096 cells. */
@@ -64,7 +66,8 @@ const Heat = (() => {
     const finite = values.filter((value) => Number.isFinite(value));
     const largest = finite.length === 0 ? 1 : Math.max(...finite, 1);
     return el('div', {class: 'heat-map'},
-      el('h4', {}, map.tensor + ': ' + map.rows_are + ' (down) by ' + map.columns_are + ' (across)'),
+      el('h4', {}, map.tensor + ': ' + map.rows_are + ' (down) by ' + map.columns_are +
+        ' (across)'),
       grid(map, values, largest), legend(largest),
       el('p', {class: 'small'}, 'Error over that of an honest kernel; the largest is ' +
         number(values[worst]) + ' in ' + cellName(map, worst) + ', counted from 0.'),
@@ -75,7 +78,8 @@ const Heat = (() => {
     if (!said) return [];
     return [el('div', {class: 'explanation'}, el('p', {}, said.sentence),
       said.cause && el('p', {class: 'small'}, el('strong', {}, 'Likely cause: '), said.cause),
-      el('p', {class: 'small'}, 'axis ', el('code', {}, said.axis), said.where && ', ' + said.where))];
+      el('p', {class: 'small'}, 'axis ', el('code', {}, said.axis),
+        said.where && ', ' + said.where))];
   }
 
   /** Maps of tensors that are right are left out. */

@@ -79,6 +79,8 @@ inline constexpr FailClass last_of<FailClass> = FailClass::out_of_bounds;
 template <>
 inline constexpr Expected last_of<Expected> = Expected::unexpected_pass;
 template <>
+inline constexpr Axis last_of<Axis> = Axis::stale;
+template <>
 inline constexpr Direction last_of<Direction> = Direction::fwd_bwd;
 template <>
 inline constexpr Dtype last_of<Dtype> = Dtype::bf16;
