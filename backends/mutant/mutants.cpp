@@ -21,6 +21,15 @@ std::string_view to_string(Axis axis) {
   return axis_words[static_cast<std::size_t>(axis)];
 }
 
+std::string to_string(Axes axes) {
+  std::string text;
+  for (std::size_t i = 0; i < axis_words.size(); ++i) {
+    if (!axes.has(static_cast<Axis>(i))) continue;
+    text += (text.empty() ? "" : "|") + std::string(axis_words[i]);
+  }
+  return text;
+}
+
 std::string_view to_string(Pass pass) {
   return pass == Pass::forward ? "forward" : "backward";
 }
@@ -40,7 +49,7 @@ std::string table_json() {
     text += text.empty() ? "[\n" : ",\n";
     text += "{" + member("name", mutant.name) + ", " + member("what", mutant.what) + ", " +
             member("imitates", mutant.imitates) + ", " + member("pass", to_string(mutant.pass)) +
-            ", " + member("axis", to_string(mutant.axis)) + "}";
+            ", " + member("axis", to_string(mutant.axes)) + "}";
   }
   return text + "\n]\n";
 }

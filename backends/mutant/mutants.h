@@ -28,6 +28,27 @@ enum class Axis : std::uint8_t {
   stale,       ///< What an earlier step or an earlier call left.
 };
 std::string_view to_string(Axis axis);
+
+/// The axes that rightly describe one defect: a lost last key is a key, and a mask edge.
+class Axes {
+ public:
+  constexpr Axes(Axis axis) : bits_(1U << static_cast<unsigned>(axis)) {}  // NOLINT: one is a set
+  [[nodiscard]] constexpr bool has(Axis axis) const {
+    return (bits_ >> static_cast<unsigned>(axis) & 1U) != 0;
+  }
+  friend constexpr Axes operator|(Axes a, Axes b) {
+    a.bits_ |= b.bits_;
+    return a;
+  }
+
+ private:
+  unsigned bits_;
+};
+constexpr Axes operator|(Axis a, Axis b) {
+  return Axes(a) | Axes(b);
+}
+/// `key|mask_edge`
+std::string to_string(Axes axes);
 std::string_view to_string(Pass pass);
 
 /// One defect: a row of a table, that replaces one or two seams of the honest kernel.
@@ -36,7 +57,7 @@ struct Mutant {
   std::string_view what;      ///< One sentence.
   std::string_view imitates;  ///< Public threads of the bug, by comma; empty if there is none.
   Pass pass;  ///< The first pass whose outputs it spoils; masks and maps serve both passes.
-  Axis axis;
+  Axes axes;
   void (*patch)(Seams& seams);
 };
 

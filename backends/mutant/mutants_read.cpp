@@ -178,23 +178,23 @@ constexpr std::array table{
     Mutant{"tile_dropped", "the middle tile of keys is not visited", "", fwd, Axis::tile,
            [](Seams& s) { s.visits = visits_of_middle<0>; }},
     Mutant{"tile_dropped_one_head", "the last head does not visit the middle tile of keys", "", fwd,
-           Axis::head, [](Seams& s) { s.visits = middle_lost_in_last_head; }},
+           Axis::head | Axis::tile, [](Seams& s) { s.visits = middle_lost_in_last_head; }},
     Mutant{"tile_repeated", "the middle tile of keys is visited twice", "", fwd, Axis::tile,
            [](Seams& s) { s.visits = visits_of_middle<2>; }},
     Mutant{"stale_v_tile", "the middle tile of V still holds the tile before it", "", fwd,
-           Axis::tile, [](Seams& s) { s.read = stale_tile<TensorName::v>; }},
+           Axis::tile | Axis::stale, [](Seams& s) { s.read = stale_tile<TensorName::v>; }},
     Mutant{"stale_k_tile", "the middle tile of K still holds the tile before it", "", fwd,
-           Axis::tile, [](Seams& s) { s.read = stale_tile<TensorName::k>; }},
+           Axis::tile | Axis::stale, [](Seams& s) { s.read = stale_tile<TensorName::k>; }},
     Mutant{"stage_alias", "the first two tiles of keys share one buffer",
-           "Dao-AILab/flash-attention#2229", fwd, Axis::tile,
+           "Dao-AILab/flash-attention#2229", fwd, Axis::tile | Axis::stale,
            [](Seams& s) { s.read = aliased_stage; }},
     Mutant{"race_stale_k", "in one of three calls the middle tile of K is that before it",
            "Dao-AILab/flash-attention#359, ROCm/composable_kernel#3135", fwd, Axis::repeat,
            [](Seams& s) { s.read = stale_k_when_unlucky; }},
     Mutant{"v_rows_swapped", "the first two rows of every tile of V are exchanged", "", fwd,
            Axis::key, [](Seams& s) { s.read = swapped_values; }},
-    Mutant{"v_rows_shifted", "every key gets the value of the next one", "", fwd, Axis::everywhere,
-           [](Seams& s) { s.read = shifted_values; }},
+    Mutant{"v_rows_shifted", "every key gets the value of the next one", "", fwd,
+           Axis::everywhere | Axis::key, [](Seams& s) { s.read = shifted_values; }},
     Mutant{"k_channels_swapped", "the first two channels of K are exchanged", "", fwd,
            Axis::everywhere, [](Seams& s) { s.read = swizzled_keys; }},
     Mutant{"head_map_modulo", "query head h uses KV head h modulo the KV heads", "", fwd,
@@ -207,23 +207,24 @@ constexpr std::array table{
            "pytorch/pytorch#109517, pytorch/pytorch#124877", fwd, Axis::everywhere,
            [](Seams& s) { s.locate = as_if_bshd; }},
     Mutant{"next_sequence_visible", "the first keys of the next packed sequence take part", "", fwd,
-           Axis::key,
+           Axis::key | Axis::sequence | Axis::mask_edge,
            [](Seams& s) {
              s.visible = with_next_sequence;
              s.read = read_on;
            }},
     Mutant{"read_past_end", "the key behind the end of the last sequence takes part", "", fwd,
-           Axis::key,
+           Axis::key | Axis::mask_edge,
            [](Seams& s) {
              s.visible = with_key_past_end;
              s.read = read_past_end;
            }},
-    Mutant{"qk_tail", "the last 8 channels are left out of Q K^T", "", fwd, Axis::everywhere,
+    Mutant{"qk_tail", "the last 8 channels are left out of Q K^T", "", fwd, Axis::channel,
            [](Seams& s) { s.dot = dot_without_tail; }},
     Mutant{"pv_tail", "the last 8 channels are left out of P V", "", fwd, Axis::channel,
            [](Seams& s) { s.weigh = weigh_without_tail; }},
     Mutant{"stale_scratch", "the accumulators start with what the tile of rows before it left", "",
-           fwd, Axis::stale, [](Seams& s) { s.clears = clears_others<Buffer::output>; }},
+           fwd, Axis::stale | Axis::head | Axis::sequence | Axis::tile,
+           [](Seams& s) { s.clears = clears_others<Buffer::output>; }},
 };
 
 }  // namespace

@@ -13,7 +13,7 @@ struct MutantInfo {
   std::string what;      ///< One sentence.
   std::string imitates;  ///< Public thread of the bug it imitates; may be empty.
   std::string pass;      ///< forward or backward: what it damages.
-  std::string axis;      ///< Where an explainer should find the error.
+  std::string axis;      ///< What an explainer should name; several right words by `|`.
   bool operator==(const MutantInfo&) const = default;
 };
 

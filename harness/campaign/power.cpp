@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/campaign/power.h"
 
+#include "harness/core/text.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -105,21 +107,32 @@ Power power_of(const KillMatrix& matrix) {
 ExplainerScore score_explainer(const KillMatrix& matrix, const std::vector<MutantInfo>& mutants) {
   ExplainerScore score;
   for (const MutantInfo& mutant : mutants) {
-    std::map<std::string, Index> named;
+    const std::vector<std::string_view> accepted = split(mutant.axis, '|');
+    Index right = 0;
+    Index unclear = 0;
+    Index wrong = 0;
+    std::map<std::string, Index> misses;
     for (const Cell& cell : matrix.cells) {
       if (cell.mutant != mutant.name) continue;
-      for (const auto& [axis, count] : cell.axes) named[axis] += count;
+      for (const auto& [axis, count] : cell.axes) {
+        const bool is_right = std::find(accepted.begin(), accepted.end(), axis) != accepted.end();
+        (is_right ? right : axis == "unclear" ? unclear : wrong) += count;
+        if (!is_right) misses[axis] += count;
+      }
     }
-    std::string miss;
-    for (const auto& [axis, count] : named) {
-      Index& bucket = axis == mutant.axis ? score.right
-                      : axis == "unclear" ? score.unclear
-                                          : score.wrong;
-      bucket += count;
-      if (axis != mutant.axis)
-        miss += fmt::format("{}{} x {}", miss.empty() ? "" : ", ", axis, count);
+    score.right += right;
+    score.unclear += unclear;
+    score.wrong += wrong;
+    score.mutants += right + unclear + wrong > 0 ? 1 : 0;
+    score.mutants_right += right > wrong ? 1 : 0;
+    score.mutants_wrong += wrong > 0 && wrong >= right ? 1 : 0;
+    std::string text;
+    for (const auto& [axis, count] : misses) {
+      text += fmt::format("{}{} x {}", text.empty() ? "" : ", ", axis, count);
     }
-    if (!miss.empty()) score.misses[mutant.name] = miss + " (want " + mutant.axis + ")";
+    if (!text.empty()) {
+      score.misses[mutant.name] = fmt::format("{}; right x {} (want {})", text, right, mutant.axis);
+    }
   }
   return score;
 }

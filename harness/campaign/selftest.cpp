@@ -125,8 +125,12 @@ std::string summary_text(const Selftest& selftest) {
   }
   const ExplainerScore& explainer = selftest.explainer;
   if (explainer.right + explainer.unclear + explainer.wrong > 0) {
-    fmt::format_to(Out(text), "\nexplained: {} rightly, {} unclear, {} wrongly\n", explainer.right,
-                   explainer.unclear, explainer.wrong);
+    fmt::format_to(
+        Out(text),
+        "\nexplained: {} of {} mutants rightly, {} wrongly; {} cases rightly, {} unclear, "
+        "{} wrongly\n",
+        explainer.mutants_right, explainer.mutants, explainer.mutants_wrong, explainer.right,
+        explainer.unclear, explainer.wrong);
     for (const auto& [mutant, miss] : explainer.misses) {
       fmt::format_to(Out(text), "  {:<28} {}\n", mutant, miss);
     }
@@ -175,7 +179,10 @@ OrderedJson to_json(const Selftest& selftest) {
   OrderedJson groups = OrderedJson::object();
   for (const auto& [group, rate] : power.by_group) groups[group] = rate_json(rate);
   json["groups"] = groups;
-  json["explainer"] = {{"right", selftest.explainer.right},
+  json["explainer"] = {{"mutants", selftest.explainer.mutants},
+                       {"mutants_right", selftest.explainer.mutants_right},
+                       {"mutants_wrong", selftest.explainer.mutants_wrong},
+                       {"right", selftest.explainer.right},
                        {"unclear", selftest.explainer.unclear},
                        {"wrong", selftest.explainer.wrong},
                        {"misses", selftest.explainer.misses}};

@@ -71,7 +71,7 @@ const Mutant& find(std::string_view name) {
 }
 
 bool is_run_to_run(const Mutant& mutant) {
-  return mutant.axis == Axis::repeat;
+  return mutant.axes.has(Axis::repeat);
 }
 
 TEST(MutantTableTest, HasAtLeastSeventyRowsWithUniqueNames) {
@@ -93,7 +93,7 @@ TEST(MutantTableTest, SaysWhatEachDefectDoesInTextThatJsonNeedNotEscape) {
 
 TEST(MutantTableTest, EveryAxisHasAWordAndADefect) {
   std::set<std::string_view> words;
-  for (const Mutant& mutant : all_mutants()) words.insert(to_string(mutant.axis));
+  for (const Mutant& mutant : all_mutants()) words.insert(to_string(mutant.axes));
   EXPECT_EQ(words.size(), 13U);
   EXPECT_EQ(words.count(""), 0U);
   EXPECT_EQ(to_string(Axis::rows), "rows");
