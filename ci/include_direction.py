@@ -29,7 +29,7 @@ FOLDERS = {
     "harness/worker": ["harness/codec", "harness/protocol"],
     "harness/run": ["harness/codec", "harness/inputs", "harness/protocol", "harness/checks",
                     "harness/explain", "harness/peers", "harness/probes", "harness/timing", "cases"],
-    "harness/campaign": ["harness/codec", "harness/run", "cases"],
+    "harness/campaign": ["harness/codec", "harness/run", "harness/peers", "cases"],
     "harness/cli": ["*"],
     "reference": [],
     "cases": ["harness/codec"],

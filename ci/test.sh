@@ -5,10 +5,11 @@
 # Sets up and passes all tests, from a fresh Debian or Ubuntu machine. Stages, all by default:
 #
 #   setup     ci/setup.sh
-#   release   builds the release preset: everything that can be built here
+#   release   builds the release preset: everything that can be built here but the unit tests
 #   headers   every header of ours compiles on its own
-#   test      every test of the release build: unit, conformance, torch, browser
+#   test      every test of the release build: numerics, conformance, torch, browser
 #   smoke     the smoke suite, as a user would run it, into build/smoke
+#   selftest  planted defects are seen and clean cases pass; the short form, into build/selftest.json
 #   asan      builds with AddressSanitizer and UBSan, without torch, and runs the unit tests
 #   format    clang-format 14 changes no source
 #   tidy      clang-tidy 14 finds nothing
@@ -16,7 +17,7 @@
 # A stage that fails does not stop the ones after it. The last line counts tests, and each stage that
 # is not a run of tests as one; exit status 1 if anything failed.
 source "$(dirname "$0")/common.sh"
-all=(setup release headers test smoke asan format tidy)
+all=(setup release headers test smoke selftest asan format tidy)
 parse_arguments "$@"
 stages=("${arguments[@]}")
 ((${#stages[@]})) || stages=("${all[@]}")
@@ -48,7 +49,7 @@ run_ctest() {
 
 stage_setup() { ci/setup.sh; }
 stage_release() {
-  cmake --preset release -DFATHOM_TESTS=ON -DFATHOM_BENCHMARKS=ON -DFATHOM_WITH_TORCH="$(torch_mode)" &&
+  cmake --preset release -DFATHOM_TESTS=ON -DFATHOM_UNIT_TESTS=OFF -DFATHOM_BENCHMARKS=ON -DFATHOM_WITH_TORCH="$(torch_mode)" &&
     cmake --build --preset release
 }
 stage_headers() { cmake --build --preset release --target all_verify_interface_header_sets; }
@@ -56,6 +57,9 @@ stage_test() { run_ctest release; }
 stage_smoke() {
   rm -rf build/smoke
   build/release/fathom run --suite smoke --out build/smoke
+}
+stage_selftest() {
+  build/release/fathom selftest --filter 'sk<=1100' --clean 1500 --json build/selftest.json
 }
 stage_asan() {
   cmake --preset asan -DFATHOM_WITH_TORCH=OFF -DFATHOM_BENCHMARKS=OFF && cmake --build --preset asan &&

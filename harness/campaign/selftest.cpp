@@ -123,6 +123,7 @@ std::string summary_text(const Selftest& selftest) {
     add_checks(text, power);
     add_list(text, "cases that failed no mutant", selftest.matrix.idle);
   }
+  if (!selftest.peers.empty()) text += "\n" + peer_table(selftest.peers, selftest.matrix);
   const ExplainerScore& explainer = selftest.explainer;
   if (explainer.right + explainer.unclear + explainer.wrong > 0) {
     fmt::format_to(
@@ -186,6 +187,16 @@ OrderedJson to_json(const Selftest& selftest) {
                        {"unclear", selftest.explainer.unclear},
                        {"wrong", selftest.explainer.wrong},
                        {"misses", selftest.explainer.misses}};
+  OrderedJson peers = OrderedJson::array();
+  for (const PeerPower& peer : selftest.peers) {
+    peers.push_back({{"rule", peer.rule},
+                     {"killed", peer.killed},
+                     {"own_killed", peer.own_killed},
+                     {"of", peer.of},
+                     {"cries", peer.cries},
+                     {"cases", peer.cases}});
+  }
+  json["peers"] = peers;
   OrderedJson matrix = OrderedJson::array();
   for (const Cell& cell : selftest.matrix.cells) matrix.push_back(cell_json(cell));
   json["matrix"] = matrix;

@@ -3,6 +3,7 @@
 
 #include "harness/campaign/clean_cases.h"
 #include "harness/campaign/kill_matrix.h"
+#include "harness/campaign/peer_power.h"
 #include "harness/campaign/power.h"
 #include "harness/codec/parse.h"
 
@@ -23,6 +24,7 @@ struct Selftest {
   Power power;
   ExplainerScore explainer;
   std::vector<CleanRun> clean;
+  std::vector<PeerPower> peers;  ///< If they were asked.
 };
 
 /// 0 if every cell is killed or equivalent, no mutant is dead, and nobody cried out; else 1.

@@ -24,7 +24,7 @@ namespace fathom::cli {
 namespace {
 
 struct Options {
-  std::string suite = "power";
+  std::string suite;  ///< power, or peers if they are asked.
   std::vector<std::string> mutants;
   std::string filter;
   std::string json;
@@ -93,7 +93,8 @@ int run_selftest(const Options& options) {
 
   Selftest result;
   result.full = options.full;
-  const Suite suite = find_suite(options.suite);
+  const bool own_suite = options.suite.empty();
+  const Suite suite = find_suite(own_suite ? (options.peers ? "peers" : "power") : options.suite);
   result.suite = suite.name;
   const std::vector<Case> cases = choose_cases(suite, options.filter);
   result.suite_hash = hash_of_cases(cases);
@@ -102,7 +103,7 @@ int run_selftest(const Options& options) {
     Lanes matrix_lanes({mutant_worker}, lanes, Lanes::Oracles::shared, make);
     matrix_lanes.ask_peers(options.peers);
     KillMatrixOptions how;
-    how.by_key_length = options.suite == Options{}.suite;
+    how.by_key_length = own_suite;
     how.full = options.full || options.peers;
     how.on_case = [&](std::size_t done, std::size_t of, std::size_t alive) {
       ticker.say(fmt::format("kill matrix: case {} of {}, {} cells alive", done, of, alive));
@@ -111,6 +112,7 @@ int run_selftest(const Options& options) {
   }
   result.power = power_of(result.matrix);
   if (options.mutants.empty()) keep(result);
+  if (options.peers) result.peers = peer_power_of(result.matrix);
   result.explainer = score_explainer(result.matrix, result.mutants);
   if (options.clean > 0) {
     std::vector<WorkerCommand> workers = built_workers();
@@ -133,13 +135,13 @@ int run_selftest(const Options& options) {
 
 Action add_selftest(CLI::App& command) {
   auto options = std::make_shared<Options>();
-  command.add_option("--suite", options->suite, "whose cases must see the planted defects")
-      ->capture_default_str();
+  command.add_option("--suite", options->suite,
+                     "whose cases must see the planted defects; default power");
   command.add_option("--filter", options->filter, "only the cases that match this query");
   command.add_option("--mutant", options->mutants, "only these planted defects; globs allowed");
   command.add_flag("--full", options->full, "every defect on every case, not until its first kill");
   command.add_flag("--peers", options->peers,
-                   "what other projects' acceptance rules would have killed; implies --full");
+                   "what other projects' acceptance rules would have killed, on the suite peers");
   command.add_option("--clean", options->clean, "random clean cases in which nobody may cry out")
       ->capture_default_str();
   command.add_option("--draw", options->draw, "seed of the clean cases")->capture_default_str();

@@ -123,7 +123,8 @@ double energy_against(const TensorErrors& errors, const RowError& row,
     const double z = (errors.got(i) - value) / std::max({errors.sigma_at(i), other, rounding});
     energy += z * z;
   }
-  return energy < infinity ? energy : infinity;
+  if (std::isnan(energy)) return infinity;
+  return energy;
 }
 
 double mean_energy(const TensorErrors& errors, const std::vector<const RowError*>& rows) {

@@ -69,8 +69,8 @@ class RowModel {
   [[nodiscard]] std::vector<double> delta_direction() const;
 
  private:
-  TermList key_terms(Index sequence, Index kv_head) const;
-  TermList query_terms(Index sequence, Index head) const;
+  [[nodiscard]] TermList key_terms(Index sequence, Index kv_head) const;
+  [[nodiscard]] TermList query_terms(Index sequence, Index head) const;
   [[nodiscard]] double reference_lse() const;
   [[nodiscard]] double weight_of(Index head, Index query, Index key, double lse) const;
   void add_delta(const Delta& delta, Index head, Index query, Index key, const double* along,

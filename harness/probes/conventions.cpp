@@ -225,7 +225,7 @@ std::string name_of(const Matrix& matrix, const Question& question) {
   for (const Known& known : known_for(question.mask)) {
     if (matrix == matrix_of(known.mask, question.lengths)) return known.name;
   }
-  const std::string picture = bitmap(matrix);
+  std::string picture = bitmap(matrix);
   if (!picture.empty()) return picture;
   return "unknown: " + first_disagreement(matrix, matrix_of(question.mask, question.lengths));
 }

@@ -254,8 +254,9 @@ class SumsOverQueries {
   }
   /// What the weights together may be off by, and what is left of sums that have ended.
   [[nodiscard]] double slack(Index key, Index channel) {
+    const Index ended = added_ / std::max<Index>(1, channels_);
     return std::max(0.0, change_at(key, channel).slack) +
-           0x1p-52 * largest_ * static_cast<double>(added_ / std::max<Index>(1, channels_));
+           0x1p-52 * largest_ * static_cast<double>(ended);
   }
 
  private:

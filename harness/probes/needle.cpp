@@ -221,7 +221,7 @@ class Reading {
         aimer_(problem_, aim.aim),
         got_(problem_, TensorName::o, *given(observation_, TensorName::o)) {}
 
-  Tally compare() const {
+  [[nodiscard]] Tally compare() const {
     Tally tally;
     visit_rows(problem_, TensorName::o, [&](const RowAt& at) {
       const Index target = aimer_.target(at);

@@ -14,6 +14,12 @@
 namespace fathom {
 namespace {
 
+/// z^2; NaN counts as infinitely far.
+double square_of(double z) {
+  if (std::isnan(z)) return std::numeric_limits<double>::infinity();
+  return z * z;
+}
+
 constexpr std::string_view base_label = "as asked";
 constexpr std::string_view repetition_label = "once more";
 constexpr std::string_view control_label = "control";
@@ -174,7 +180,7 @@ Difference Yardstick::compare(TensorName name, const Outcome& other, const RowMa
       if (wrong < 0) wrong = c;
       const double sigma = unit.sigma.empty() ? 0 : unit.sigma[w];
       const double z = (got[g] - unit.values[w]) / sigma;
-      zz += std::isnan(z) ? std::numeric_limits<double>::infinity() : z * z;
+      zz += square_of(z);
     }
     if (wrong < 0) return;
     if (difference.unequal++ == 0) {
@@ -206,7 +212,7 @@ double Yardstick::largest_share(TensorName name, const std::vector<double>& a,
     for (std::size_t at = first; at < first + static_cast<std::size_t>(channels); ++at) {
       if (same(a[at], b[at])) continue;
       const double z = (a[at] - b[at]) / std::max(unit.sigma[at], found->second.sigma[at]);
-      zz += std::isnan(z) ? std::numeric_limits<double>::infinity() : z * z;
+      zz += square_of(z);
     }
     const double rho = std::sqrt(zz / static_cast<double>(channels));
     largest = std::max(largest, rho / unit.limit);

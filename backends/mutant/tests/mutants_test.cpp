@@ -92,10 +92,14 @@ TEST(MutantTableTest, SaysWhatEachDefectDoesInTextThatJsonNeedNotEscape) {
 }
 
 TEST(MutantTableTest, EveryAxisHasAWordAndADefect) {
-  std::set<std::string_view> words;
-  for (const Mutant& mutant : all_mutants()) words.insert(to_string(mutant.axes));
-  EXPECT_EQ(words.size(), 13U);
-  EXPECT_EQ(words.count(""), 0U);
+  for (int i = 0; i < 13; ++i) {
+    const auto axis = static_cast<Axis>(i);
+    const std::vector<Mutant> all = all_mutants();
+    EXPECT_TRUE(std::any_of(all.begin(), all.end(), [&](const Mutant& m) {
+      return m.axes.has(axis);
+    })) << to_string(axis);
+  }
+  EXPECT_EQ(to_string(Axis::key | Axis::tile), "tile|key");
   EXPECT_EQ(to_string(Axis::rows), "rows");
   EXPECT_EQ(to_string(Axis::stale), "stale");
 }

@@ -157,7 +157,7 @@ class Kernel {
       largest = std::max(largest, scores.back());
     }
     const float rescale = std::exp(state.largest - largest);
-    const bool lost = fault_ == Fault::race && execution_ % 10 == 7 && head == 0 && row == 3;
+    const bool lost = fault_ == Fault::race && execution_ % 10 == 3 && head == 0 && row == 3;
     if (!lost || state.sum == 0) {
       state.sum *= rescale;
       for (float& x : state.o) x *= rescale;
