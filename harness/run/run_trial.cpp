@@ -100,7 +100,8 @@ Outcome TrialRunner::run(const Trial& trial, const std::string& lowering) {
   observation.oracle =
       tools_.oracle.answer(trial.c.problem, observation.arithmetic, *outcome.inputs);
   if (trial.c.probe == ProbeName::plain) {
-    observation.plain = tools_.oracle.plain(trial.c.problem, *outcome.inputs, PlainVariant::scaled_k);
+    observation.plain =
+        tools_.oracle.plain(trial.c.problem, *outcome.inputs, PlainVariant::scaled_k);
   }
   return outcome;
 }
