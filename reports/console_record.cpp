@@ -129,6 +129,16 @@ std::string measurement_part(const Record& record) {
   return out.empty() ? "" : "\nLatency (median, quartiles) and memory\n" + out;
 }
 
+/// What the Case's Probe found out.
+std::string answers_part(const Record& record) {
+  if (record.answers.empty()) return "";
+  TextTable table({{"question"}, {"answer", TextTable::Align::left, 400}});
+  for (const auto& [question, answer] : record.answers) {
+    table.add({visible_text(question), visible_text(answer)});
+  }
+  return "\nAnswers\n" + table.text("  ");
+}
+
 std::string log_part(const Record& record) {
   return record.worker_log.empty() ? ""
                                    : "\nWorker output\n" + visible_lines(record.worker_log) + "\n";
@@ -141,7 +151,7 @@ std::string console_record(const Record& record, bool colour) {
   const std::string head = fmt::format("[{}] {}  {}", style.plain, outcome_text(record),
                                        visible_text(column_of(record)));
   return (colour ? "\x1b[1m" + head + "\x1b[0m" : head) + "\n" + facts_part(record) +
-         findings_part(record) + tensors_part(record) + worst_part(record) +
+         findings_part(record) + answers_part(record) + tensors_part(record) + worst_part(record) +
          measurement_part(record) + log_part(record);
 }
 

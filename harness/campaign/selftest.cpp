@@ -34,8 +34,10 @@ void add_checks(std::string& text, const Power& power) {
   fmt::format_to(Out(text), "\n{:<32} {:>6} {:>6}\n", "check", "kills", "alone");
   for (const auto& [check, kills] : power.kills) {
     const auto alone = power.alone.find(check);
-    fmt::format_to(Out(text), "{:<32} {:>6} {:>6}\n", check, kills,
-                   alone == power.alone.end() ? "-" : fmt::format("{}", alone->second));
+    const bool diagnostic = alone == power.alone.end();
+    fmt::format_to(Out(text), "{:<32} {:>6} {:>6}{}\n", check, kills,
+                   diagnostic ? 0 : alone->second,
+                   diagnostic ? "  diagnostic: kills nothing alone" : "");
   }
 }
 

@@ -90,7 +90,8 @@ TEST(ClosedFormTest, LogitsFarBeyondTheRangeOfExpAreHarmless) {
     const OracleAnswer answer = ask(p, inputs);
     EXPECT_DOUBLE_EQ(answer.at(TensorName::lse).value[0], sign > 0 ? 5000 + std::log(2) : 0);
     EXPECT_DOUBLE_EQ(answer.at(TensorName::o).value[0], 1);
-    EXPECT_DOUBLE_EQ(answer.at(TensorName::dv).value[1], sign > 0 ? 0 : 1);
+    // The exponential stops at the smallest number of its instruction set.
+    EXPECT_NEAR(answer.at(TensorName::dv).value[1], sign > 0 ? 0 : 1, 1e-300);
   }
 }
 

@@ -64,12 +64,12 @@ const Drawer = (() => {
   }
 
   function problemPairs(record) {
-    const {problem, fill: inputs, seed, suite, tags, why} = record.planned.case;
+    const {problem, fill: inputs, seed, probe, suite, tags, why} = record.planned.case;
     const cost = record.cost;
     const plain = (value) => (value !== null && typeof value === 'object' ? JSON.stringify(value)
       : value === null ? null : String(value));
     return pairs([['why', why], ...Object.entries(problem).map(([key, value]) => [key, plain(value)]),
-      ['fill', inputs], ['seed', String(seed)], ['suite', suite], ['tags', tags.join(', ')],
+      ['fill', inputs], ['seed', String(seed)], ['probe', probe], ['suite', suite], ['tags', tags.join(', ')],
       ['visible pairs', count(cost.visible_pairs) + ' per head'],
       ['useful work', number(cost.flops_forward) + ' FLOP forward, ' +
         number(cost.flops_backward) + ' backward'],
@@ -126,6 +126,8 @@ const Drawer = (() => {
       record.tensors.length > 0 && [el('h3', {}, 'Numbers'),
         record.tensors.map((t) => Tensors.view(t, widest !== null && t === widest.tensor))],
       el('h3', {}, 'Latency and memory'), latencies(record.measurement),
+      Object.keys(record.answers).length > 0 && [el('h3', {}, 'Answers'),
+        pairs(Object.entries(record.answers))],
       el('h3', {}, 'Parameters'), problemPairs(record),
       el('h3', {}, 'Declared arithmetic'), arithmetic(record.arithmetic), phases(record),
       record.worker_log && [el('h3', {}, 'Worker output'), el('pre', {}, record.worker_log)],

@@ -389,6 +389,7 @@ Report hostile_report() {
       tensor.margin[hostile()] = 0.5;
       tensor.peer_rules[hostile_texts().front()] = {false, 1.5};
     }
+    record.answers = {{hostile(), hostile()}};
     if (record.explanation) {
       *record.explanation = {Axis::tile, hostile(), hostile(), hostile(), hostile()};
     }
