@@ -283,13 +283,13 @@ constexpr std::array table{
     Mutant{"bwd_drop_key", "one key in the middle is hidden from the backward pass", "", bwd,
            Axis::key | Axis::zero, [](Seams& s) { s.visible = drop_key; }},
     Mutant{"bwd_tail_unmasked", "what fills up the last tile of keys enters dQ",
-           "NVIDIA/cutlass#2428", bwd, Axis::key | Axis::mask_edge,
+           "NVIDIA/cutlass#2428", bwd, Axis::key | Axis::mask_edge | Axis::rows,
            [](Seams& s) {
              s.visible = whole_last_tile;
              s.read = read_tail_of_last_tile;
            }},
     Mutant{"bwd_stale_k_tile", "the middle tile of K still holds the tile before it", "", bwd,
-           Axis::tile | Axis::stale, [](Seams& s) { s.read = stale_keys; }},
+           Axis::tile | Axis::stale | Axis::rows, [](Seams& s) { s.read = stale_keys; }},
     Mutant{"bwd_last_block", "the last tile of keys is left out",
            "Dao-AILab/flash-attention#2549, Dao-AILab/flash-attention#2158", bwd,
            Axis::tile | Axis::zero | Axis::key, [](Seams& s) { s.visits = without_last_tile; }},

@@ -203,9 +203,10 @@ constexpr std::array table{
     Mutant{"last_key_dropped", "the last key of a sequence is hidden from all rows", "", fwd,
            Axis::key | Axis::mask_edge, [](Seams& s) { s.visible = without_last; }},
     Mutant{"zero_key_unmasked", "rows that see the last key see one key of zeros behind it", "",
-           fwd, Axis::key | Axis::mask_edge, [](Seams& s) { s.visible = zero_key; }},
+           fwd, Axis::key | Axis::mask_edge | Axis::factor, [](Seams& s) { s.visible = zero_key; }},
     Mutant{"tail_unmasked", "the zeros that fill up the last tile of keys take part", "", fwd,
-           Axis::key | Axis::mask_edge, [](Seams& s) { s.visible = whole_last_tile; }},
+           Axis::key | Axis::mask_edge | Axis::factor,
+           [](Seams& s) { s.visible = whole_last_tile; }},
     Mutant{"tail_dropped", "the last tile of keys is left out unless it is full", "", fwd,
            Axis::key | Axis::tile | Axis::mask_edge, [](Seams& s) { s.visible = without_tail; }},
 };

@@ -175,16 +175,18 @@ bool clears_others(const Head& /*head*/, Buffer buffer) {
 constexpr Pass fwd = Pass::forward;
 
 constexpr std::array table{
-    Mutant{"tile_dropped", "the middle tile of keys is not visited", "", fwd, Axis::tile,
-           [](Seams& s) { s.visits = visits_of_middle<0>; }},
+    Mutant{"tile_dropped", "the middle tile of keys is not visited", "", fwd,
+           Axis::tile | Axis::sequence, [](Seams& s) { s.visits = visits_of_middle<0>; }},
     Mutant{"tile_dropped_one_head", "the last head does not visit the middle tile of keys", "", fwd,
            Axis::head | Axis::tile, [](Seams& s) { s.visits = middle_lost_in_last_head; }},
-    Mutant{"tile_repeated", "the middle tile of keys is visited twice", "", fwd, Axis::tile,
-           [](Seams& s) { s.visits = visits_of_middle<2>; }},
+    Mutant{"tile_repeated", "the middle tile of keys is visited twice", "", fwd,
+           Axis::tile | Axis::sequence, [](Seams& s) { s.visits = visits_of_middle<2>; }},
     Mutant{"stale_v_tile", "the middle tile of V still holds the tile before it", "", fwd,
-           Axis::tile | Axis::stale, [](Seams& s) { s.read = stale_tile<TensorName::v>; }},
+           Axis::tile | Axis::stale | Axis::sequence,
+           [](Seams& s) { s.read = stale_tile<TensorName::v>; }},
     Mutant{"stale_k_tile", "the middle tile of K still holds the tile before it", "", fwd,
-           Axis::tile | Axis::stale, [](Seams& s) { s.read = stale_tile<TensorName::k>; }},
+           Axis::tile | Axis::stale | Axis::sequence,
+           [](Seams& s) { s.read = stale_tile<TensorName::k>; }},
     Mutant{"stage_alias", "the first two tiles of keys share one buffer",
            "Dao-AILab/flash-attention#2229", fwd, Axis::tile | Axis::stale,
            [](Seams& s) { s.read = aliased_stage; }},
@@ -207,13 +209,13 @@ constexpr std::array table{
            "pytorch/pytorch#109517, pytorch/pytorch#124877", fwd, Axis::everywhere,
            [](Seams& s) { s.locate = as_if_bshd; }},
     Mutant{"next_sequence_visible", "the first keys of the next packed sequence take part", "", fwd,
-           Axis::key | Axis::sequence | Axis::mask_edge,
+           Axis::key | Axis::sequence | Axis::mask_edge | Axis::rows,
            [](Seams& s) {
              s.visible = with_next_sequence;
              s.read = read_on;
            }},
     Mutant{"read_past_end", "the key behind the end of the last sequence takes part", "", fwd,
-           Axis::key | Axis::mask_edge,
+           Axis::key | Axis::mask_edge | Axis::rows,
            [](Seams& s) {
              s.visible = with_key_past_end;
              s.read = read_past_end;

@@ -41,16 +41,19 @@ struct PlainFinding {
   std::string_view check;
   Axis axis;
   std::string_view cause;
+  bool alone = false;  ///< Only if nothing else was found.
 };
 constexpr std::array plain_findings{
     PlainFinding{"bounds.unwritten", Axis::zero, "rows or tiles that the kernel never writes"},
     PlainFinding{"bounds.guard", Axis::rows,
                  "a write past the end of the tensor: a tail that is not cut"},
-    PlainFinding{"contract.mutated_input", Axis::unclear,
+    PlainFinding{"contract.mutated_input", Axis::stale,
                  "the kernel, or its wrapper, writes into an input"},
     PlainFinding{"contract.not_given", Axis::zero, "the backend does not have this output"},
     PlainFinding{"determinism", Axis::repeat, "a race, or sums in an order that changes"},
     PlainFinding{"repeat", Axis::repeat, "a race, or sums in an order that changes"},
+    PlainFinding{"lse.empty_row", Axis::lse,
+                 "another convention for rows that see no key than the one declared", true},
 };
 
 /// Where an output still holds the driver's poison; only a sample of the elements is known.
@@ -68,7 +71,7 @@ std::optional<Explanation> plain_explanation(const Observation& observation,
                                              const Judgement& judgement) {
   for (const PlainFinding& row : plain_findings) {
     const Finding* finding = find_check(judgement, row.check);
-    if (finding == nullptr) continue;
+    if (finding == nullptr || (row.alone && judgement.findings.size() > 1)) continue;
     const std::string where =
         row.check == "bounds.unwritten" ? unwritten_where(observation, finding->tensor) : "";
     return Explanation{row.axis, finding->tensor, where, sentence_of(finding->message),
@@ -108,10 +111,13 @@ std::string spoken_of(const Puzzle& puzzle) {
   return std::string(speaks_of_lse(puzzle) ? "LSE" : title_of(puzzle.errors.name));
 }
 
-/// O alone has an explanation, which the LSE does not share.
+/// O alone has an explanation, which the LSE does not share. A factor is a fact all the same.
 Solved contradicted(const Puzzle& puzzle, const Candidate& candidate) {
   Solved solved;
   solved.explanation.tensor = to_string(puzzle.errors.name);
+  if (candidate.axis == Axis::factor && !speaks_of_lse(puzzle)) {
+    solved.explanation.axis = candidate.axis;
+  }
   solved.explanation.sentence = fmt::format("{} alone {}, but the LSE is wrong in another way.",
                                             title_of(puzzle.errors.name), candidate.is);
   return solved;
