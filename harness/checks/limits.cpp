@@ -51,6 +51,13 @@ bool bias_is_valid(Fill fill) {
   return fill == Fill::normal || fill == Fill::flat || fill == Fill::uniform11;
 }
 
+/// What the rms of z may reach where rows share their errors, so that few of them are independent:
+/// the mean of z^2 is 1 with a variance of about 1 over their number.
+double honest_rho(const Score& score) {
+  const double coherence = rho_coherence(score.all, score.channels);
+  return std::sqrt(1 + 6 * std::sqrt(coherence / static_cast<double>(score.all.elements)));
+}
+
 bool truncates(const Arithmetic& arithmetic) {
   return arithmetic.p_round == Rounding::rtz || arithmetic.out_round == Rounding::rtz;
 }
@@ -88,14 +95,17 @@ Limits limits_for(const Case& c, const Arithmetic& arithmetic, TensorName tensor
   // The bound counts the roundings of P and O but not the scores' own error, which only a P rounded
   // to 16 bits outweighs: a backend that upcasts leaves it honestly where outliers make |s| large.
   if (is_16_bit(c.problem.dtype) && is_16_bit(arithmetic.p_dtype)) limits.hard_bound = 1;
-  if (score.all.rows >= min_rows) limits.tensor_rho = row.tensor_rho;
+  if (score.all.rows >= min_rows && row.tensor_rho) {
+    limits.tensor_rho = std::max(*row.tensor_rho, honest_rho(score));
+  }
   if (!averages || truncates(arithmetic)) return limits;
   if (row.bias_z && bias_is_valid(c.fill)) {
-    limits.bias_z = *row.bias_z * std::sqrt(bias_coherence(score.averaging, score.channels));
+    limits.bias_z =
+        *row.bias_z * std::sqrt(bias_coherence(score.averaging, score.averaging_channels));
   }
   // Repeated keys round coherently, which looks like a common factor.
   if (row.gain && c.fill != Fill::dupkeys) {
-    const double coherence = gain_coherence(score.averaging, score.channels);
+    const double coherence = gain_coherence(score.averaging, score.averaging_channels);
     limits.gain = std::max(*row.gain, 6 * std::sqrt(coherence / score.averaging.rr));
   }
   return limits;

@@ -34,12 +34,8 @@ class Scorer {
     const bool averages = contraction_length(reach, name_) >= averaging_length;
     for (Index head = 0; head < head_count(problem, name_); ++head) {
       const HeadView view = head_view(problem, name_, sequence, head);
-      channels_ = nullptr;
-      if (averages && columns_.sigma != nullptr) {
-        const std::size_t before = score_.channels.size();
-        score_.channels.resize(before + static_cast<std::size_t>(view.channels));
-        channels_ = score_.channels.data() + before;
-      }
+      head_channels_.assign(columns_.sigma == nullptr ? 0 : static_cast<std::size_t>(view.channels),
+                            {});
       for (Index row = 0; row < view.rows; ++row) {
         const Index first = view.offset + row * view.row_stride;
         const bool live = terms[static_cast<std::size_t>(row)] != 0;
@@ -50,6 +46,8 @@ class Scorer {
           score_.rows.push_back(live ? 0 : -1);
         }
       }
+      append(score_.channels);
+      if (averages) append(score_.averaging_channels);
     }
     score_.all += sums;
     if (averages) score_.averaging += sums;
@@ -91,6 +89,10 @@ class Scorer {
     return ee;
   }
 
+  void append(std::vector<ChannelSums>& channels) const {
+    channels.insert(channels.end(), head_channels_.begin(), head_channels_.end());
+  }
+
   /// Adds one row to the sums and the peaks; returns its row-rho.
   double modelled_row(Index first, Index channels, ScoreSums& sums) {
     ScoreSums row{.rows = 1, .elements = channels};
@@ -106,7 +108,8 @@ class Scorer {
       double z = (columns_.mean == nullptr ? e : e - columns_.mean[i]) * inverse;
       if (std::abs(z) < infinity) {
         add_finite(e * inverse, want * inverse, row);
-        if (channels_ != nullptr) add_channel(channels_[i - first], e * inverse, want * inverse);
+        add_channel(head_channels_[static_cast<std::size_t>(i - first)], e * inverse, z,
+                    want * inverse);
       } else {
         z = error_of(dtype_, columns_.got[i], want) == 0 ? 0 : infinity;
       }
@@ -131,8 +134,9 @@ class Scorer {
     row.rr += want * want;
   }
 
-  static void add_channel(ChannelSums& channel, double e, double want) {
+  static void add_channel(ChannelSums& channel, double e, double z, double want) {
     channel.rows += 1;
+    channel.zz += z * z;
     channel.b += want == 0 ? 0 : std::copysign(e, e * want);
     channel.er += e * want;
     channel.rr += want * want;
@@ -157,7 +161,7 @@ class Scorer {
   Dtype dtype_;
   TensorName name_;
   Columns columns_;
-  ChannelSums* channels_ = nullptr;  ///< Of the head at hand; null outside the averaging.
+  std::vector<ChannelSums> head_channels_;  ///< Of the head at hand.
   Score score_;
 };
 
@@ -201,6 +205,18 @@ double bias_coherence(const ScoreSums& sums, std::span<const ChannelSums> channe
   }
   const double independent = sums.bb - mean * sums.b;
   return independent > 0 ? std::max(1.0, scatter * count / (count - 1) / independent) : 1;
+}
+
+double rho_coherence(const ScoreSums& sums, std::span<const ChannelSums> channels) {
+  const auto count = static_cast<double>(channels.size());
+  if (count < 2) return 1;
+  const double mean = sums.zz / static_cast<double>(sums.elements);
+  double scatter = 0;
+  for (const ChannelSums& c : channels) {
+    const double rest = c.zz - mean * c.rows;
+    scatter += rest * rest;
+  }
+  return std::max(1.0, scatter * count / (count - 1) / static_cast<double>(sums.elements));
 }
 
 double gain_coherence(const ScoreSums& sums, std::span<const ChannelSums> channels) {

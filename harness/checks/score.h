@@ -37,6 +37,7 @@ double gain(const ScoreSums& sums);
 /// The sums of one channel of one (sequence, head), over its rows.
 struct ChannelSums {
   double rows = 0;
+  double zz = 0;
   double b = 0;
   double er = 0;
   double rr = 0;
@@ -46,6 +47,7 @@ struct ChannelSums {
 /// attention is nearly uniform, all rows hold nearly the same number in a channel and round alike.
 /// 1 where errors are independent, about the number of rows where a channel has one error.
 double bias_coherence(const ScoreSums& sums, std::span<const ChannelSums> channels);
+double rho_coherence(const ScoreSums& sums, std::span<const ChannelSums> channels);
 double gain_coherence(const ScoreSums& sums, std::span<const ChannelSums> channels);
 
 /// A largest value and the element it was seen at (-1: none).
@@ -60,7 +62,8 @@ struct Peak {
 struct Score {
   ScoreSums all;                      ///< Empty where the oracle gives no sigma.
   ScoreSums averaging;                ///< Of the sequences with contraction >= averaging_length.
-  std::vector<ChannelSums> channels;  ///< Of the same sequences.
+  std::vector<ChannelSums> channels;  ///< Of all sequences.
+  std::vector<ChannelSums> averaging_channels;  ///< Of those in `averaging`.
   Peak z_max;
   Peak row_rho;         ///< Row-wise rms of z; `element` has the largest |z| of that row.
   Peak hard_share;      ///< |e| / bound.

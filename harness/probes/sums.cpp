@@ -31,8 +31,9 @@ void write_one_key(const Problem& problem, TensorSet& inputs) {
 }
 
 /// sum_j dV_jc = sum_i dO_ic over the rows that see a key. Rounding errors of dV add up
-/// independently; the one of a row's LSE is common to its weights, and a declared error of the
-/// exponential to all.
+/// independently, unless a handful of queries gives all rows nearly the same products, which round
+/// alike; the one of a row's LSE is common to its weights, and a declared error of the exponential
+/// to all.
 Tally compare_sums(const Outcome& outcome) {
   const Observation& observation = *outcome.observation;
   const Problem& problem = observation.c.problem;
@@ -48,6 +49,7 @@ Tally compare_sums(const Outcome& outcome) {
     const HeadView keys = head_view(problem, dv, key.sequence, key.head);
     for (Index c = 0; c < keys.channels; ++c) {
       double sum = 0, want = 0, variance = 0, steady = 0;
+      Index queries = 0;
       for (Index j = 0; j < keys.rows; ++j) {
         const auto i = static_cast<std::size_t>(keys.offset + j * keys.row_stride + c);
         sum += got.values()[i];
@@ -62,11 +64,13 @@ Tally compare_sums(const Outcome& outcome) {
           const double l = lse[static_cast<std::size_t>(rows.offset + i * rows.row_stride)];
           const double common = x * 0x1p-24 * (8 * std::max(1.0, std::abs(l)) + 16) / 3;
           want += x;
+          ++queries;
           if (!fp64) variance += common * common;
           steady += (fp64 ? 8 * fp64_share : observation.arithmetic.exp_rel) * std::abs(x);
         }
       }
-      const bool leans = observation.arithmetic.p_round == Rounding::rtz ||
+      constexpr Index handful = 16;
+      const bool leans = queries < handful || observation.arithmetic.p_round == Rounding::rtz ||
                          observation.arithmetic.out_round == Rounding::rtz;
       const double spread =
           std::sqrt(variance) * (leans ? std::sqrt(static_cast<double>(keys.rows)) : 1);

@@ -64,11 +64,14 @@ TEST(ScoreTest, AMissingModelMeansInfiniteZ) {
 
 TEST(ScoreTest, ErrorsThatRowsShareAreCoherent) {
   // Two channels of 100 rows: every row of a channel has the same error, or errors that cancel.
-  const ScoreSums sums{.rows = 100, .elements = 200, .b = 0, .bb = 200, .er = 0, .rr = 200};
-  const std::vector<ChannelSums> shared{{100, 100, 100, 100}, {100, -100, -100, 100}};
-  const std::vector<ChannelSums> independent{{100, 7, 7, 100}, {100, -7, -7, 100}};
+  const ScoreSums sums{
+      .rows = 100, .elements = 200, .zz = 200, .b = 0, .bb = 200, .er = 0, .rr = 200};
+  const std::vector<ChannelSums> shared{{100, 160, 100, 100, 100}, {100, 40, -100, -100, 100}};
+  const std::vector<ChannelSums> independent{{100, 107, 7, 7, 100}, {100, 93, -7, -7, 100}};
   EXPECT_DOUBLE_EQ(bias_coherence(sums, shared), 200);
   EXPECT_DOUBLE_EQ(gain_coherence(sums, shared), 200);
+  EXPECT_DOUBLE_EQ(rho_coherence(sums, shared), 72);
+  EXPECT_DOUBLE_EQ(rho_coherence(sums, independent), 1);
   EXPECT_DOUBLE_EQ(bias_coherence(sums, independent), 1);
   EXPECT_DOUBLE_EQ(gain_coherence(sums, independent), 1);
 }
@@ -76,7 +79,7 @@ TEST(ScoreTest, ErrorsThatRowsShareAreCoherent) {
 TEST(ScoreTest, ACommonFactorIsNotCoherence) {
   // All channels lean alike, by as much as their rows are many: that is what the tests look for.
   const ScoreSums sums{.rows = 30, .elements = 60, .b = 30, .bb = 60, .er = 30, .rr = 60};
-  const std::vector<ChannelSums> channels{{10, 5, 5, 10}, {50, 25, 25, 50}};
+  const std::vector<ChannelSums> channels{{10, 10, 5, 5, 10}, {50, 50, 25, 25, 50}};
   EXPECT_DOUBLE_EQ(bias_coherence(sums, channels), 1);
   EXPECT_DOUBLE_EQ(gain_coherence(sums, channels), 1);
 }
