@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
 
 namespace fathom::cli {
 namespace fs = std::filesystem;
@@ -30,6 +31,19 @@ fs::path program_folder() {
 
 WorkerCommand campaign_worker(const std::string& name) {
   return {name, {(program_folder() / "campaign" / (std::string(prefix) + name)).string()}};
+}
+
+std::vector<BackendStatus> absent_backends() {
+  std::error_code error;
+  std::vector<BackendStatus> absent;
+  for (const auto& entry : fs::directory_iterator(program_folder() / "workers" / "absent", error)) {
+    BackendStatus status;
+    status.name = entry.path().filename().string();
+    std::ifstream stream(entry.path());
+    std::getline(stream, status.absent);
+    if (!status.absent.empty()) absent.push_back(std::move(status));
+  }
+  return absent;
 }
 
 std::vector<WorkerCommand> built_workers() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cases/suite.h"
+#include "harness/core/report.h"
 #include "harness/run/worker_process.h"
 
 #include <filesystem>
@@ -15,6 +16,9 @@ std::filesystem::path home_folder();
 
 /// Every worker program beside the driver (workers/fathom-worker-*), sorted by name.
 std::vector<WorkerCommand> built_workers();
+
+/// Backends that were left out of the build, with the reason.
+std::vector<BackendStatus> absent_backends();
 
 /// A worker that only campaigns use (campaign/fathom-worker-NAME beside the driver).
 WorkerCommand campaign_worker(const std::string& name);

@@ -91,6 +91,7 @@ Report start_report(const Options& options, WorkerPool& pool) {
   report.started_utc = now_utc();
   report.environment = capture_environment();
   report.backends = pool.hello();
+  for (BackendStatus& status : absent_backends()) report.backends.push_back(std::move(status));
   return report;
 }
 
