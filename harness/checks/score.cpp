@@ -107,9 +107,9 @@ class Scorer {
       const double inverse = 1 / columns_.sigma[i];
       double z = (columns_.mean == nullptr ? e : e - columns_.mean[i]) * inverse;
       if (std::abs(z) < infinity) {
-        add_finite(e * inverse, want * inverse, row);
-        add_channel(head_channels_[static_cast<std::size_t>(i - first)], e * inverse, z,
-                    want * inverse);
+        ChannelSums& channel = head_channels_[static_cast<std::size_t>(i - first)];
+        channel.zz += z * z;
+        add_finite(e * inverse, want * inverse, row, channel);
       } else {
         z = error_of(dtype_, columns_.got[i], want) == 0 ? 0 : infinity;
       }
@@ -127,17 +127,14 @@ class Scorer {
   }
 
   /// e and want in units of sigma.
-  static void add_finite(double e, double want, ScoreSums& row) {
-    row.b += want == 0 ? 0 : std::copysign(e, e * want);
+  static void add_finite(double e, double want, ScoreSums& row, ChannelSums& channel) {
+    const double lean = want == 0 ? 0 : std::copysign(e, e * want);
+    row.b += lean;
     row.bb += e * e;
     row.er += e * want;
     row.rr += want * want;
-  }
-
-  static void add_channel(ChannelSums& channel, double e, double z, double want) {
     channel.rows += 1;
-    channel.zz += z * z;
-    channel.b += want == 0 ? 0 : std::copysign(e, e * want);
+    channel.b += lean;
     channel.er += e * want;
     channel.rr += want * want;
   }
@@ -164,6 +161,19 @@ class Scorer {
   std::vector<ChannelSums> head_channels_;  ///< Of the head at hand.
   Score score_;
 };
+
+/// The scatter of the channels' rests over the variance that independent errors give; at least 1.
+template <typename Rest>
+double coherence(std::span<const ChannelSums> channels, double independent, Rest rest) {
+  const auto count = static_cast<double>(channels.size());
+  if (count < 2 || !(independent > 0)) return 1;
+  double scatter = 0;
+  for (const ChannelSums& channel : channels) {
+    const double off = rest(channel);
+    scatter += off * off;
+  }
+  return std::max(1.0, scatter * count / (count - 1) / independent);
+}
 
 }  // namespace
 
@@ -195,40 +205,20 @@ double gain(const ScoreSums& sums) {
 }
 
 double bias_coherence(const ScoreSums& sums, std::span<const ChannelSums> channels) {
-  const auto count = static_cast<double>(channels.size());
-  if (count < 2) return 1;
   const double mean = sums.b / static_cast<double>(sums.elements);
-  double scatter = 0;
-  for (const ChannelSums& c : channels) {
-    const double rest = c.b - mean * c.rows;
-    scatter += rest * rest;
-  }
-  const double independent = sums.bb - mean * sums.b;
-  return independent > 0 ? std::max(1.0, scatter * count / (count - 1) / independent) : 1;
+  return coherence(channels, sums.bb - mean * sums.b,
+                   [&](const ChannelSums& c) { return c.b - mean * c.rows; });
 }
 
 double rho_coherence(const ScoreSums& sums, std::span<const ChannelSums> channels) {
-  const auto count = static_cast<double>(channels.size());
-  if (count < 2) return 1;
-  const double mean = sums.zz / static_cast<double>(sums.elements);
-  double scatter = 0;
-  for (const ChannelSums& c : channels) {
-    const double rest = c.zz - mean * c.rows;
-    scatter += rest * rest;
-  }
-  return std::max(1.0, scatter * count / (count - 1) / static_cast<double>(sums.elements));
+  const auto elements = static_cast<double>(sums.elements);
+  return coherence(channels, elements,
+                   [&](const ChannelSums& c) { return c.zz - sums.zz / elements * c.rows; });
 }
 
 double gain_coherence(const ScoreSums& sums, std::span<const ChannelSums> channels) {
-  const auto count = static_cast<double>(channels.size());
-  if (count < 2 || sums.rr == 0) return 1;
   const double factor = gain(sums);
-  double scatter = 0;
-  for (const ChannelSums& c : channels) {
-    const double rest = c.er - factor * c.rr;
-    scatter += rest * rest;
-  }
-  return std::max(1.0, scatter * count / (count - 1) / sums.rr);
+  return coherence(channels, sums.rr, [&](const ChannelSums& c) { return c.er - factor * c.rr; });
 }
 
 double rel_f(const Score& score, double least_norm) {
