@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/campaign/clean_cases.h"
 
-#include "harness/campaign/kill_matrix.h"
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -143,8 +141,7 @@ CleanRun run_clean_cases(Lanes& lanes, const std::vector<std::string>& backends,
           const bool alarm = is_kill(record);
           ++(alarm || record.verdict == Verdict::pass ? run.judged : run.other)[backend];
           if (!alarm) return;
-          run.alarms.push_back(
-              {backend, to_string(record.planned.c), outcome_text(record), record.reason});
+          run.alarms.push_back(alarm_of(record));
         },
         backends.size());
     if (on_progress)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "harness/campaign/lanes.h"
+#include "harness/campaign/kill_matrix.h"
 
 #include <cstdint>
 #include <functional>
@@ -15,14 +15,6 @@ namespace fathom {
 /// with a backward, some packed, grouped, or put by a Probe; sized so that a draw of many thousands
 /// ends within the hour.
 Case draw_clean_case(std::uint64_t draw, std::uint64_t index);
-
-/// A clean Case that an honest backend did not pass.
-struct Alarm {
-  std::string backend;
-  std::string text;
-  std::string outcome;
-  std::string reason;
-};
 
 struct CleanRun {
   std::uint64_t draw = 0;

@@ -89,8 +89,7 @@ class Builder {
     lanes_.run({&honest, 1}, [&](std::size_t, Record record) { twin = std::move(record); });
     ++matrix_.twin_cases;
     if (twin.verdict != Verdict::pass) {
-      (is_kill(twin) ? matrix_.alarms : matrix_.powerless)
-          .push_back({to_string(c), outcome_text(twin), twin.reason});
+      (is_kill(twin) ? matrix_.alarms : matrix_.powerless).push_back(alarm_of(twin));
       return;
     }
     if (const auto rules = failed_peers(twin); !rules.empty()) {
@@ -141,6 +140,10 @@ class Builder {
 std::string_view to_string(CellState state) {
   constexpr std::array<std::string_view, 3> names{"survived", "killed", "equivalent"};
   return names[static_cast<std::size_t>(state)];
+}
+
+Alarm alarm_of(const Record& record) {
+  return {record.planned.backend, to_string(record.planned.c), outcome_text(record), record.reason};
 }
 
 bool is_kill(const Record& record) {

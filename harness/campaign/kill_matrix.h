@@ -31,8 +31,9 @@ struct Cell {
   std::map<std::string, std::set<std::string>> peers;   ///< Case -> peer rules that failed there.
 };
 
-/// A Case that the honest twin does not pass: an alarm if it fails, powerless if it is vacuous.
-struct TwinTrouble {
+/// A clean Case that an honest backend did not pass.
+struct Alarm {
+  std::string backend;
   std::string text;
   std::string outcome;
   std::string reason;
@@ -40,9 +41,8 @@ struct TwinTrouble {
 
 struct KillMatrix {
   std::vector<Cell> cells;
-  std::vector<TwinTrouble> alarms;  ///< The honest twin fails.
-  std::vector<TwinTrouble>
-      powerless;                  ///< The honest twin is refused, or an all-zero answer passes.
+  std::vector<Alarm> alarms;      ///< The honest twin fails.
+  std::vector<Alarm> powerless;   ///< The honest twin is refused, or an all-zero answer passes.
   std::vector<std::string> idle;  ///< Cases that failed no mutant. Known after a full run only.
   std::map<std::string, std::set<std::string>>
       peers_of_twin;  ///< Case -> rules that fail the twin.
@@ -59,6 +59,9 @@ struct KillMatrixOptions {
 KillMatrix build_kill_matrix(Lanes& lanes, const std::vector<Case>& cases,
                              const std::vector<MutantInfo>& mutants,
                              const KillMatrixOptions& options);
+
+/// The Record of a clean Case that did not pass, in short.
+Alarm alarm_of(const Record& record);
 
 /// Whether a verdict says that something is wrong. `vacuous`, `unsupported` and `not_run` do not.
 bool is_kill(const Record& record);

@@ -24,9 +24,10 @@ void add_list(std::string& text, std::string_view title, const std::vector<std::
   for (const std::string& item : items) fmt::format_to(Out(text), "  {}\n", item);
 }
 
-void add_alarm(std::string& text, const std::string& backend, const std::string& case_text,
-               const std::string& outcome, const std::string& reason) {
-  fmt::format_to(Out(text), "  {} {}: {}\n    {}\n", backend, outcome, case_text, reason);
+void add_alarms(std::string& text, const std::vector<Alarm>& alarms) {
+  for (const Alarm& a : alarms) {
+    fmt::format_to(Out(text), "  {} {}: {}\n    {}\n", a.backend, a.outcome, a.text, a.reason);
+  }
 }
 
 void add_checks(std::string& text, const Power& power) {
@@ -41,9 +42,12 @@ void add_checks(std::string& text, const Power& power) {
   }
 }
 
-std::size_t alarm_count(const Selftest& selftest) {
-  std::size_t alarms = selftest.matrix.alarms.size();
-  for (const CleanRun& run : selftest.clean) alarms += run.alarms.size();
+/// Of the honest twin on the suite, then of the drawn Cases.
+std::vector<Alarm> all_alarms(const Selftest& selftest) {
+  std::vector<Alarm> alarms = selftest.matrix.alarms;
+  for (const CleanRun& run : selftest.clean) {
+    alarms.insert(alarms.end(), run.alarms.begin(), run.alarms.end());
+  }
   return alarms;
 }
 
@@ -83,19 +87,11 @@ OrderedJson clean_json(const Selftest& selftest) {
 
 OrderedJson alarms_json(const Selftest& selftest) {
   OrderedJson list = OrderedJson::array();
-  for (const TwinTrouble& alarm : selftest.matrix.alarms) {
-    list.push_back({{"backend", honest_twin},
+  for (const Alarm& alarm : all_alarms(selftest)) {
+    list.push_back({{"backend", alarm.backend},
                     {"case", alarm.text},
                     {"outcome", alarm.outcome},
                     {"reason", alarm.reason}});
-  }
-  for (const CleanRun& run : selftest.clean) {
-    for (const Alarm& alarm : run.alarms) {
-      list.push_back({{"backend", alarm.backend},
-                      {"case", alarm.text},
-                      {"outcome", alarm.outcome},
-                      {"reason", alarm.reason}});
-    }
   }
   return list;
 }
@@ -105,7 +101,7 @@ OrderedJson alarms_json(const Selftest& selftest) {
 int exit_code(const Selftest& selftest) {
   const bool sees_all =
       selftest.power.survivors.empty() && selftest.power.dead.empty() && selftest.power.all.of > 0;
-  return sees_all && alarm_count(selftest) == 0 ? 0 : 1;
+  return sees_all && all_alarms(selftest).empty() ? 0 : 1;
 }
 
 std::string summary_text(const Selftest& selftest) {
@@ -138,23 +134,19 @@ std::string summary_text(const Selftest& selftest) {
       fmt::format_to(Out(text), "  {:<28} {}\n", mutant, miss);
     }
   }
-  for (const TwinTrouble& c : selftest.matrix.powerless) {
+  for (const Alarm& c : selftest.matrix.powerless) {
     fmt::format_to(Out(text), "\npowerless: {} on {}\n    {}\n", c.outcome, c.text, c.reason);
   }
-  fmt::format_to(Out(text), "\nalarms: {} in {} clean cases\n", alarm_count(selftest),
+  fmt::format_to(Out(text), "\nalarms: {} in {} clean cases\n", all_alarms(selftest).size(),
                  clean_case_count(selftest));
-  for (const TwinTrouble& alarm : selftest.matrix.alarms) {
-    add_alarm(text, honest_twin, alarm.text, alarm.outcome, alarm.reason);
-  }
+  add_alarms(text, selftest.matrix.alarms);
   for (const CleanRun& run : selftest.clean) {
     for (const auto& [backend, judged] : run.judged) {
       const auto other = run.other.find(backend);
       fmt::format_to(Out(text), "  draw {}: {} judged {}, {} refused or vacuous\n", run.draw,
                      backend, judged, other == run.other.end() ? 0 : other->second);
     }
-    for (const Alarm& alarm : run.alarms) {
-      add_alarm(text, alarm.backend, alarm.text, alarm.outcome, alarm.reason);
-    }
+    add_alarms(text, run.alarms);
   }
   return text;
 }
