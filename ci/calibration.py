@@ -25,9 +25,9 @@ def run(build, folder):
     command = [build / "fathom", "run", "--suite", "calibration", "--no-measure", "--quiet", "--out", folder,
                "--worker", f"mutant={build / 'campaign/fathom-worker-mutant'}",
                "--backend", "mutant:honest", "--backend", "eigen"]
-    support = subprocess.run([build / "fathom", "support"], capture_output=True, text=True, check=True).stdout
-    command += [word for name in ("sdpa:math", "sdpa:flash", "sdpa:efficient", "sdpa:cudnn")
-                if name in support and f"{name} absent" not in support for word in ("--backend", name)]
+    support = subprocess.run([build / "fathom", "support", "--json"], capture_output=True, text=True, check=True).stdout
+    present = [backend["name"] for backend in map(json.loads, support.splitlines()) if not backend["absent"]]
+    command += [word for name in present if name.startswith("sdpa:") for word in ("--backend", name)]
     subprocess.run([str(word) for word in command], stdout=subprocess.DEVNULL)
     return json.loads((folder / "report.json").read_text())
 
