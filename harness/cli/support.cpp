@@ -45,7 +45,7 @@ void print_coverage(WorkerPool& pool, const BackendStatus& status, const Suite& 
   for (const Case& c : suite.cases) {
     SupportAnswer answer;
     for (const std::string& lowering : status.lowerings) {
-      answer = pool.client(status.name).support({status.name, lowering, c.problem});
+      answer = pool.client(status.name).support(support_request(status.name, lowering, c.problem));
       if (!answer.supported) continue;
       ++accepted[lowering];
       break;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/protocol/messages.h"
 
+#include "harness/core/features.h"
 #include "harness/protocol/frame.h"
 
 #include <algorithm>
@@ -89,6 +90,12 @@ double duration(const Json& json) {
 
 }  // namespace
 
+Json hello_request() {
+  Json features = Json::array();
+  for (const FeatureToken& token : all_feature_tokens()) features.push_back(token.name);
+  return {{"type", "hello"}, {"protocol", protocol_version}, {"features", features}};
+}
+
 Json to_json(const HelloAnswer& answer) {
   Json backends = Json::array();
   for (const BackendStatus& status : answer.backends) {
@@ -114,18 +121,25 @@ HelloAnswer read_hello_answer(const Json& json) {
   });
 }
 
+SupportRequest support_request(const std::string& backend, const std::string& lowering,
+                               const Problem& problem) {
+  return {backend, lowering, problem, feature_tokens(problem)};
+}
+
 Json to_json(const SupportRequest& request) {
   return {{"type", "support"},
           {"backend", request.backend},
           {"lowering", request.lowering},
-          {"problem", problem_to_json(request.problem)}};
+          {"problem", problem_to_json(request.problem)},
+          {"features", request.features}};
 }
 
 SupportRequest read_support_request(const Json& json) {
   return reading("support", [&] {
     return SupportRequest{json.at("backend").get<std::string>(),
                           json.at("lowering").get<std::string>(),
-                          problem_from_json(json.at("problem"), "support.problem")};
+                          problem_from_json(json.at("problem"), "support.problem"),
+                          json.at("features").get<std::vector<std::string>>()};
   });
 }
 

@@ -20,6 +20,9 @@ namespace fathom {
 
 inline constexpr int protocol_version = 1;
 
+/// `hello`, with the driver's version of the protocol and every feature token it may ever name.
+Json hello_request();
+
 /// Where a tensor lies in the execution's shared memory.
 struct TensorSlot {
   TensorSpec spec;
@@ -32,12 +35,16 @@ struct HelloAnswer {
   std::vector<BackendStatus> backends;
 };
 
-/// Asks whether a backend answers a Problem in one lowering.
+/// Asks whether a backend answers a Problem in one lowering. The driver also names the Problem's
+/// feature tokens, so that a worker refuses one that is newer than the worker itself.
 struct SupportRequest {
   std::string backend;
   std::string lowering;
   Problem problem;
+  std::vector<std::string> features;
 };
+SupportRequest support_request(const std::string& backend, const std::string& lowering,
+                               const Problem& problem);
 struct SupportAnswer {
   bool supported = false;
   std::string code;      ///< Why not, for machines.

@@ -37,8 +37,9 @@ std::optional<std::string> TrialRunner::choose_lowering(Outcome& outcome,
   outcome.refusal_code = "lowering";
   std::string reasons;
   for (const std::string& lowering : lowerings(first)) {
-    const SupportAnswer answer = tools_.workers.client(status_.name)
-                                     .support({status_.name, lowering, outcome.trial->c.problem});
+    const SupportAnswer answer =
+        tools_.workers.client(status_.name)
+            .support(support_request(status_.name, lowering, outcome.trial->c.problem));
     if (answer.supported) return lowering;
     // The first lowering's code stands for all; a sentence that repeats itself is said once.
     if (reasons.empty()) outcome.refusal_code = answer.code;

@@ -86,10 +86,8 @@ Json WorkerClient::ask(Json request, std::chrono::milliseconds patience, int pas
 }
 
 HelloAnswer WorkerClient::hello() {
-  return trusting_nothing(name_, [&] {
-    return read_hello_answer(
-        ask({{"type", "hello"}, {"protocol", protocol_version}}, deadlines_.hello));
-  });
+  return trusting_nothing(
+      name_, [&] { return read_hello_answer(ask(hello_request(), deadlines_.hello)); });
 }
 
 SupportAnswer WorkerClient::support(const SupportRequest& request) {

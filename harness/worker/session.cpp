@@ -21,16 +21,22 @@ BackendStatus to_status(const BackendInfo& info) {
   return status;
 }
 
-/// The must-understand rule: a token that the backend does not declare is refused unasked.
-std::optional<Refusal> why_not_understood(const BackendInfo& info, const Problem& problem) {
+/// `mask.window (sliding window (left, right))`; a token newer than this worker is only named.
+std::string token_and_meaning(const std::string& name) {
   for (const FeatureToken& token : all_feature_tokens()) {
-    if (!token.needed(problem)) continue;
-    const std::string name(token.name);
+    if (token.name == name) return name + " (" + std::string(token.meaning) + ")";
+  }
+  return name;
+}
+
+/// The must-understand rule: a token that the backend does not declare is refused unasked.
+std::optional<Refusal> why_not_understood(const BackendInfo& info,
+                                          const std::vector<std::string>& features) {
+  for (const std::string& name : features) {
     if (std::find(info.features.begin(), info.features.end(), name) != info.features.end()) {
       continue;
     }
-    return Refusal{"feature." + name, info.name + " does not declare " + name + " (" +
-                                          std::string(token.meaning) + ")"};
+    return Refusal{"feature." + name, info.name + " does not declare " + token_and_meaning(name)};
   }
   return std::nullopt;
 }
@@ -85,7 +91,7 @@ Json Session::hello(const Json& /*request*/, UniqueFd& /*passed*/) {
 
 Json Session::support(const Json& request, UniqueFd& /*passed*/) {
   const SupportRequest asked = read_support_request(request);
-  const auto refusal = why_refused(asked.backend, asked.lowering, asked.problem);
+  const auto refusal = why_refused(asked);
   if (!refusal) return to_json(SupportAnswer{true, "", ""});
   return to_json(SupportAnswer{false, refusal->code, refusal->sentence});
 }
@@ -149,17 +155,16 @@ Backend& Session::find(const std::string& name) {
   throw ProtocolError("worker " + name_ + " has no backend '" + name + "'");
 }
 
-std::optional<Refusal> Session::why_refused(const std::string& name, const std::string& lowering,
-                                            const Problem& problem) {
-  Backend& backend = find(name);
+std::optional<Refusal> Session::why_refused(const SupportRequest& asked) {
+  Backend& backend = find(asked.backend);
   const BackendInfo info = backend.info();
   if (!info.absent.empty()) return Refusal{"absent", info.absent};
-  if (auto refusal = why_not_understood(info, problem)) return refusal;
+  if (auto refusal = why_not_understood(info, asked.features)) return refusal;
   const auto& lowerings = info.lowerings;
-  if (std::find(lowerings.begin(), lowerings.end(), lowering) == lowerings.end()) {
-    return Refusal{"lowering", name + " has no lowering '" + lowering + "'"};
+  if (std::find(lowerings.begin(), lowerings.end(), asked.lowering) == lowerings.end()) {
+    return Refusal{"lowering", info.name + " has no lowering '" + asked.lowering + "'"};
   }
-  return backend.why_unsupported(problem, lowering);
+  return backend.why_unsupported(asked.problem, asked.lowering);
 }
 
 std::span<std::byte> Session::slot_bytes(const TensorSlot& slot) const {

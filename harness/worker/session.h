@@ -44,8 +44,7 @@ class Session {
   void drop();
   Plan& prepared();
   Backend& find(const std::string& name);
-  std::optional<Refusal> why_refused(const std::string& name, const std::string& lowering,
-                                     const Problem& problem);
+  std::optional<Refusal> why_refused(const SupportRequest& asked);
   [[nodiscard]] std::span<std::byte> slot_bytes(const TensorSlot& slot) const;
 
   std::string name_;

@@ -42,7 +42,7 @@ Problem problem_of(const std::string& d, const std::string& mask) {
 SupportAnswer ask(const Problem& problem, const std::string& lowering = "native") {
   Session session = make_session();
   UniqueFd none;
-  Json request = to_json(SupportRequest{"toy", lowering, problem});
+  Json request = to_json(support_request("toy", lowering, problem));
   request["seq"] = 5;
   const Json answer = session.answer(request, none);
   EXPECT_EQ(answer.at("seq"), 5);
@@ -54,6 +54,16 @@ TEST(SessionTest, AnUndeclaredFeatureIsRefusedUnasked) {
   EXPECT_FALSE(answer.supported);
   EXPECT_EQ(answer.code, "feature.mask.prefix_lm");
   EXPECT_NE(answer.sentence.find("toy does not declare"), std::string::npos);
+}
+
+TEST(SessionTest, ATokenThatIsNewerThanTheWorkerIsRefused) {
+  Session session = make_session();
+  UniqueFd none;
+  SupportRequest asked = support_request("toy", "native", problem_of("8", "full"));
+  asked.features.push_back("sink");
+  Json request = to_json(asked);
+  request["seq"] = 1;
+  EXPECT_EQ(read_support_answer(session.answer(request, none)).code, "feature.sink");
 }
 
 TEST(SessionTest, ABackendsOwnRefusalAndAnUnknownLoweringHaveTheirWords) {
