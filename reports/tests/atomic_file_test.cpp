@@ -15,7 +15,10 @@ namespace fs = std::filesystem;
 
 class AtomicFileTest : public testing::Test {
  protected:
-  AtomicFileTest() : folder_(fs::path(testing::TempDir()) / "fathom_atomic_file") {
+  // A folder of its own for every test, which may run beside the others.
+  AtomicFileTest()
+      : folder_(fs::path(testing::TempDir()) /
+                testing::UnitTest::GetInstance()->current_test_info()->name()) {
     fs::remove_all(folder_);
     fs::create_directories(folder_);
   }
