@@ -87,7 +87,7 @@ def look_at_all(root, build):
 
 def main():
     if len(sys.argv) != 2 or not (pathlib.Path(sys.argv[1]) / "compile_commands.json").is_file():
-        sys.exit("usage: ci/tidy.py BUILD_FOLDER, one that was configured with compile_commands.json")
+        sys.exit("usage: ci/tidy.py BUILD_FOLDER, one that was configured with compile_commands.json and no unity build")
     root = pathlib.Path(__file__).resolve().parent.parent
     files, looked_at, bad = look_at_all(root, pathlib.Path(sys.argv[1]))
     print(f"{files} files, {looked_at} looked at, {bad} with findings.")

@@ -34,11 +34,6 @@ std::string title(std::string_view text, bool colour) {
   return "\n" + (colour ? fmt::format("\x1b[1m{}\x1b[0m", text) : std::string(text)) + "\n";
 }
 
-Index count_in(const Tally& tally, std::string_view word) {
-  const auto at = tally.by_verdict.find(std::string(word));
-  return at == tally.by_verdict.end() ? 0 : at->second;
-}
-
 /// Every word but pass, with its count: `2 fail, 1 crash`.
 std::string other_counts(const Tally& tally) {
   std::string text;

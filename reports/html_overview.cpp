@@ -19,11 +19,6 @@ constexpr std::size_t shown_failures = 50;
 
 // ---- One card per backend --------------------------------------------------------------------
 
-Index count_in(const Tally& tally, std::string_view word) {
-  const auto at = tally.by_verdict.find(std::string(word));
-  return at == tally.by_verdict.end() ? 0 : at->second;
-}
-
 /// Counts as one bar, a segment per family in the order good, none, doubt, bad, broken.
 void add_tally_bar(HtmlBuilder& html, const Tally& tally) {
   html.open("svg", {{"class", "tally"},

@@ -64,11 +64,6 @@ class Budget {
   std::string out_;
 };
 
-Index count_in(const Tally& tally, std::string_view word) {
-  const auto at = tally.by_verdict.find(std::string(word));
-  return at == tally.by_verdict.end() ? 0 : at->second;
-}
-
 void add_backends(Budget& budget, const Report& report, const Summary& summary) {
   std::vector<std::string> lines;
   for (const auto& [backend, counts] : summary.by_backend) {

@@ -194,9 +194,7 @@ void merge_with_last_lse(std::span<const Partial> partials, Merged& merged) {
   }
 }
 
-constexpr Pass fwd = Pass::forward;
-
-constexpr std::array table{
+constexpr std::array arithmetic_table{
     Mutant{"scale_101", "the softmax scale is 1 % too large", "", fwd, Axis::factor,
            [](Seams& s) { s.scale = scale_101; }},
     Mutant{"no_scale", "the scores are not scaled", "", fwd, Axis::factor,
@@ -268,7 +266,7 @@ constexpr std::array table{
 }  // namespace
 
 std::span<const Mutant> arithmetic_mutants() {
-  return table;
+  return arithmetic_table;
 }
 
 }  // namespace fathom::mutant

@@ -262,9 +262,7 @@ void key_tail_unwritten(OutputTile& tile) {
   if (of_keys && tile.values.rows() < tile_size) tile.written.fill(false);
 }
 
-constexpr Pass bwd = Pass::backward;
-
-constexpr std::array table{
+constexpr std::array gradient_table{
     Mutant{"bwd_no_causal", "the backward pass leaves the causal term out", "", bwd,
            Axis::mask_edge, [](Seams& s) { s.term = ignored<Causal>; }},
     Mutant{"bwd_causal_top_left", "the backward diagonal starts in the top-left corner",
@@ -391,7 +389,7 @@ constexpr std::array table{
 }  // namespace
 
 std::span<const Mutant> gradient_mutants() {
-  return table;
+  return gradient_table;
 }
 
 }  // namespace fathom::mutant

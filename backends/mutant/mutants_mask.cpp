@@ -148,9 +148,7 @@ Keys whole_last_tile(const QueryRow& row) {
   return beyond_the_end(row, tile_count(length) * tile_size - length);
 }
 
-constexpr Pass fwd = Pass::forward;
-
-constexpr std::array table{
+constexpr std::array mask_table{
     Mutant{"mask_ignored", "every query sees every key of its sequence", "", fwd, Axis::mask_edge,
            [](Seams& s) { s.term = no_mask; }},
     Mutant{"no_causal", "the causal term is left out of the mask", "facebookresearch/xformers#103",
@@ -214,7 +212,7 @@ constexpr std::array table{
 }  // namespace
 
 std::span<const Mutant> mask_mutants() {
-  return table;
+  return mask_table;
 }
 
 }  // namespace fathom::mutant

@@ -165,9 +165,7 @@ float scale_of_dq_only(const Head& head, ScaleOf what) {
   return what == ScaleOf::dq ? honest::scale(head, what) : 1.0F;
 }
 
-constexpr Pass fwd = Pass::forward;
-
-constexpr std::array table{
+constexpr std::array output_table{
     Mutant{"out_zero", "O is all zeros", "", fwd, Axis::zero,
            [](Seams& s) { s.emit = zeros<TensorName::o>; }},
     Mutant{"lse_zero", "the LSE is all zeros", "", fwd, Axis::lse,
@@ -222,7 +220,7 @@ constexpr std::array table{
 }  // namespace
 
 std::span<const Mutant> output_mutants() {
-  return table;
+  return output_table;
 }
 
 }  // namespace fathom::mutant

@@ -172,9 +172,7 @@ bool clears_others(const Head& /*head*/, Buffer buffer) {
   return buffer != dirty;
 }
 
-constexpr Pass fwd = Pass::forward;
-
-constexpr std::array table{
+constexpr std::array read_table{
     Mutant{"tile_dropped", "the middle tile of keys is not visited", "", fwd,
            Axis::tile | Axis::sequence, [](Seams& s) { s.visits = visits_of_middle<0>; }},
     Mutant{"tile_dropped_one_head", "the last head does not visit the middle tile of keys", "", fwd,
@@ -232,7 +230,7 @@ constexpr std::array table{
 }  // namespace
 
 std::span<const Mutant> read_mutants() {
-  return table;
+  return read_table;
 }
 
 }  // namespace fathom::mutant

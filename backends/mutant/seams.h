@@ -24,6 +24,8 @@ using ColumnBlock = Eigen::Ref<Column>;
 using ConstColumnBlock = Eigen::Ref<const Column>;
 
 enum class Pass : std::uint8_t { forward, backward };
+inline constexpr Pass fwd = Pass::forward;
+inline constexpr Pass bwd = Pass::backward;
 enum class Buffer : std::uint8_t { output, dq, dkdv };  ///< Accumulators that want a zero start.
 enum class ScaleOf : std::uint8_t { scores, dq, dk };
 

@@ -2,11 +2,11 @@
 #include "harness/checks/evidence.h"
 
 #include "harness/core/error.h"
+#include "harness/core/types.h"
 
 #include <fmt/format.h>
 
 #include <cmath>
-#include <limits>
 
 namespace fathom {
 namespace {
@@ -69,7 +69,6 @@ Evidence weigh(const Observation& observation, std::span<const Reach> reach) {
 }
 
 double empty_row_lse(const Arithmetic& arithmetic) {
-  constexpr double infinity = std::numeric_limits<double>::infinity();
   switch (arithmetic.empty_row_lse) {
     case EmptyRowLse::minus_inf: return -infinity;
     case EmptyRowLse::plus_inf: return infinity;

@@ -4,16 +4,15 @@
 #include "harness/checks/accuracy.h"
 #include "harness/checks/check.h"
 #include "harness/checks/lse.h"
+#include "harness/core/types.h"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <limits>
 
 namespace fathom {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t worst_count = 16;
 constexpr std::size_t max_tiles = 256;
 enum UlpBucket : std::size_t { above = 17, sign_differs = 18, non_finite = 19 };

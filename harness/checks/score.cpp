@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/checks/score.h"
 
+#include "harness/core/types.h"
+
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace fathom {
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// The pointers that one row is read through; null where the oracle gives nothing.
 struct Columns {

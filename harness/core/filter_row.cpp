@@ -149,7 +149,7 @@ const std::array field_rows{
     FieldRow{"memory", "peak memory, in bytes", no_text, peak_memory},
 };
 
-const FieldRow* find_field(std::string_view name) {
+const FieldRow* find_row(std::string_view name) {
   const auto at = std::find_if(field_rows.begin(), field_rows.end(),
                                [&](const FieldRow& row) { return row.name == name; });
   return at == field_rows.end() ? nullptr : &*at;
@@ -164,11 +164,11 @@ bool is_outcome(std::string_view name) {
 FilterRow row_of(const std::shared_ptr<const Record>& record) {
   FilterRow row;
   row.texts = [record](std::string_view name) {
-    const FieldRow* field = find_field(name);
+    const FieldRow* field = find_row(name);
     return field == nullptr ? Texts() : field->texts(*record);
   };
   row.number = [record](std::string_view name) {
-    const FieldRow* field = find_field(name);
+    const FieldRow* field = find_row(name);
     return field == nullptr ? Number() : field->number(*record);
   };
   row.all_text = record->planned.id + ' ' + answered(*record) + ' ' + to_string(record->planned.c);

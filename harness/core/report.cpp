@@ -33,6 +33,11 @@ std::map<std::string, Tally> tally_by_backend(const std::vector<Record>& records
   return backends;
 }
 
+Index count_in(const Tally& tally, std::string_view word) {
+  const auto at = tally.by_verdict.find(std::string(word));
+  return at == tally.by_verdict.end() ? 0 : at->second;
+}
+
 namespace {
 
 bool is_tagged(const Record& record, std::string_view tag) {
@@ -74,19 +79,14 @@ constexpr std::array exit_rows{
 /// The code that wins if several apply.
 constexpr std::array exit_order{3, 1, 4, 2};
 
-Index count_of(const Tally& counts, std::string_view word) {
-  const auto at = counts.by_verdict.find(std::string(word));
-  return at == counts.by_verdict.end() ? 0 : at->second;
-}
-
 /// Cases that really were put to a backend.
 Index judged(const Tally& counts) {
-  return counts.total - count_of(counts, "unsupported") - count_of(counts, "not_run");
+  return counts.total - count_in(counts, "unsupported") - count_in(counts, "not_run");
 }
 
 bool applies(const Report& report, const Tally& counts, int code) {
   for (const ExitRow& row : exit_rows) {
-    if (row.code == code && count_of(counts, row.word) > 0) return true;
+    if (row.code == code && count_in(counts, row.word) > 0) return true;
   }
   if (code == 4) return judged(counts) == 0;
   return code == 2 && !report.stale.empty();
@@ -143,18 +143,18 @@ std::string headline(const Report& report) {
   }
   std::string bad;
   for (const ExitRow& row : exit_rows) {
-    const Index n = count_of(counts, row.word);
+    const Index n = count_in(counts, row.word);
     if (n == 0) continue;
     if (!bad.empty()) bad += ", ";
     bad += std::to_string(n) + " " + std::string(row.word);
   }
-  const std::string good = std::to_string(count_of(counts, "pass")) + " of " +
+  const std::string good = std::to_string(count_in(counts, "pass")) + " of " +
                            plural(judged(counts), "judged case") + " pass";
   std::string rest;
-  if (const Index n = count_of(counts, "expected_fail")) {
+  if (const Index n = count_in(counts, "expected_fail")) {
     rest += ", " + std::to_string(n) + " fail as expected";
   }
-  if (const Index n = count_of(counts, "unsupported")) {
+  if (const Index n = count_in(counts, "unsupported")) {
     rest += ", " + std::to_string(n) + " unsupported";
   }
   if (bad.empty() && report.stale.empty()) return "CONFORMANT: " + good + rest + ".";

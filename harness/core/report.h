@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace fathom {
@@ -87,6 +88,8 @@ struct Tally {
   Index total = 0;
   bool operator==(const Tally&) const = default;
 };
+/// How many were counted under a word; 0 if none.
+Index count_in(const Tally& tally, std::string_view word);
 /// The word under which a Record is counted: its Expected word if there is one, else its Verdict.
 std::string tally_word(const Record& record);
 Tally tally(const std::vector<Record>& records);

@@ -2,15 +2,13 @@
 #include "harness/explain/residuals.h"
 
 #include "harness/checks/limits.h"
+#include "harness/core/types.h"
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace fathom {
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 double rms(const std::vector<double>& values) {
   double sum = 0;

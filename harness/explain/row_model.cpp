@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/explain/row_model.h"
 
+#include "harness/core/types.h"
+
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace fathom {
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// Beyond this a weight says nothing but "all of it", and squares of it still are numbers.
 double bounded_exp(double x) {

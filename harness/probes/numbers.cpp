@@ -2,13 +2,13 @@
 #include "harness/probes/numbers.h"
 
 #include "harness/checks/evidence.h"
+#include "harness/core/types.h"
 #include "harness/inputs/philox.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace fathom::probing {
 
@@ -90,7 +90,6 @@ const Tensor* given(const Observation& observation, TensorName name) {
 }
 
 void Tally::compare(Index element, double got, double want, double limit) {
-  constexpr double infinity = std::numeric_limits<double>::infinity();
   const double e = got == want ? 0 : std::abs(got - want);
   double share = e == 0 ? 0 : (limit > 0 ? e / limit : infinity);
   if (std::isnan(share)) share = infinity;

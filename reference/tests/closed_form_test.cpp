@@ -2,17 +2,14 @@
 
 // Attention whose answer is known on paper.
 
+#include "harness/core/types.h"
 #include "harness/core/visible.h"
 #include "reference/tests/support.h"
 
 #include <gtest/gtest.h>
 
-#include <limits>
-
 namespace fathom::reference {
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 TEST(ClosedFormTest, ZeroQueriesAverageTheVisibleValues) {
   for (const char* text : small_problems) {

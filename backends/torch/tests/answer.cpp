@@ -4,6 +4,7 @@
 #include "backends/torch/dense_mask.h"
 #include "backends/torch/sdpa_backend.h"
 #include "backends/torch/tensors.h"
+#include "harness/core/types.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/TensorOperators.h>
@@ -15,12 +16,9 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
-#include <limits>
 
 namespace fathom::sdpa {
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 Call one_sequence(const Problem& problem, std::size_t i) {
   const bool packed = problem.layout == Layout::thd;

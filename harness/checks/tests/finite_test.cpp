@@ -2,17 +2,14 @@
 #include "harness/checks/finite.h"
 
 #include "harness/checks/tests/synthetic.h"
+#include "harness/core/types.h"
 
 #include <gtest/gtest.h>
-
-#include <limits>
 
 namespace fathom {
 namespace {
 
 using Names = std::set<std::string>;
-constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 TEST(FiniteTest, NanAndInfinityAreFoundInEveryOutput) {
   for (const TensorName name :

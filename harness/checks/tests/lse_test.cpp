@@ -2,6 +2,7 @@
 #include "harness/checks/lse.h"
 
 #include "harness/checks/tests/synthetic.h"
+#include "harness/core/types.h"
 
 #include <gtest/gtest.h>
 
@@ -11,7 +12,6 @@ namespace fathom {
 namespace {
 
 using Names = std::set<std::string>;
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 Synthetic::Edit add_to_row(std::size_t row, double error) {
   return [=](std::vector<double>& got, const OracleTensor&) { got[row] += error; };

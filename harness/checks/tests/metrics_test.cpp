@@ -2,20 +2,17 @@
 #include "harness/checks/metrics.h"
 
 #include "harness/checks/tests/synthetic.h"
+#include "harness/core/types.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <memory>
 #include <numeric>
 
 namespace fathom {
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 TensorMetrics metrics(const Observation& observation, TensorName name) {
   const std::vector<Reach> reach = reach_of(observation.c.problem);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/checks/tests/synthetic.h"
 
+#include "harness/core/types.h"
+
 #include <cmath>
-#include <limits>
 #include <memory>
 #include <random>
 
 namespace fathom {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 using Generator = std::mt19937_64;
 
 std::vector<bool> live_elements(const Problem& problem, const TensorSpec& spec) {

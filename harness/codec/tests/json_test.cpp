@@ -3,11 +3,11 @@
 
 #include "harness/codec/tables.h"
 #include "harness/core/error.h"
+#include "harness/core/types.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 #include <random>
 #include <set>
 #include <string>
@@ -16,8 +16,6 @@
 namespace fathom {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
-
 Json small_problem() {
   return parse_json(R"({"dir": "fwd+bwd", "dtype": "bf16", "layout": "thd", "hq": 8, "hkv": 2,
                         "d": 64, "dv": 32, "seqs": "37p5,2*64x70", "mask": "prefix_lm"})",
@@ -25,9 +23,9 @@ Json small_problem() {
 }
 
 template <typename Read>
-std::string complaint(Read read) {
+std::string complaint_of(Read body) {
   try {
-    read();
+    body();
     return "";
   } catch (const DataError& error) {
     return error.what();
@@ -35,7 +33,7 @@ std::string complaint(Read read) {
 }
 
 std::string problem_complaint(const Json& json) {
-  return complaint([&] { problem_from_json(json, "s.json: cases[3].problem"); });
+  return complaint_of([&] { problem_from_json(json, "s.json: cases[3].problem"); });
 }
 
 std::string problem_complaint(const std::string& key, const Json& value) {
@@ -54,7 +52,7 @@ Record small_record() {
 std::string record_complaint(const Json::json_pointer& place, const Json& value) {
   Json json = record_to_json(small_record());
   json[place] = value;
-  return complaint([&] { record_from_json(json, "journal.jsonl:"); });
+  return complaint_of([&] { record_from_json(json, "journal.jsonl:"); });
 }
 
 TEST(ProblemJsonTest, ReadsWhatItsTextReads) {
@@ -114,7 +112,7 @@ TEST(ArithmeticJsonTest, NumbersAreNumbersAndAbsentKeysKeepTheDefault) {
 
 TEST(ArithmeticJsonTest, ComplaintsNameTheKeyPath) {
   const auto read = [](const char* text) {
-    return complaint([&] { arithmetic_from_json(parse_json(text, ""), "hello.arithmetic"); });
+    return complaint_of([&] { arithmetic_from_json(parse_json(text, ""), "hello.arithmetic"); });
   };
   EXPECT_EQ(read(R"({"exp_rl": 0})"),
             "hello.arithmetic: unknown key 'exp_rl' (did you mean 'exp_rel'?)");
@@ -195,7 +193,7 @@ TEST(RecordJsonTest, IntegersThatDoNotFitAreRefused) {
   EXPECT_EQ(record_complaint(Pointer("/planned/case/seed"), too_large), "");
   Json report = report_to_json(Report{});
   report["resumes"] = Index{1} << 40;
-  EXPECT_NE(complaint([&] { report_from_json(report, "r"); }), "");
+  EXPECT_NE(complaint_of([&] { report_from_json(report, "r"); }), "");
 }
 
 TEST(RecordJsonTest, EveryMissingKeyIsNoticed) {
@@ -206,7 +204,7 @@ TEST(RecordJsonTest, EveryMissingKeyIsNoticed) {
     if (young.contains(key)) continue;
     Json cut = whole;
     cut.erase(key);
-    EXPECT_EQ(complaint([&] { record_from_json(cut, "line 7"); }),
+    EXPECT_EQ(complaint_of([&] { record_from_json(cut, "line 7"); }),
               "line 7: key '" + key + "' is missing");
   }
 }
@@ -240,7 +238,7 @@ TEST(RecordJsonTest, DamagedLinesGiveAValueOrADataErrorAndNothingElse) {
     std::string text = line;
     for (unsigned edits = 1 + random() % 3; edits > 0; --edits) text = damaged(text, random);
     const std::string said =
-        complaint([&] { record_from_json(parse_json(text, "line"), "line:"); });
+        complaint_of([&] { record_from_json(parse_json(text, "line"), "line:"); });
     refused += said.empty() ? 0 : 1;
     EXPECT_EQ(said.find('\n'), std::string::npos) << text;
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/core/dtype.h"
 
+#include "harness/core/types.h"
+
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -13,7 +15,6 @@
 namespace fathom {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::array sixteen_bit{Dtype::f16, Dtype::bf16};
 
 double decode_one(Dtype dtype, std::uint16_t code) {

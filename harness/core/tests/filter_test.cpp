@@ -60,7 +60,7 @@ bool matches(std::string_view query, const Record& record = failed()) {
   return Filter::parse(query).matches(filter_row(record));
 }
 
-std::string why_bad(std::string_view query) {
+std::string why_bad_filter(std::string_view query) {
   return message_of<UsageError>([&] { Filter::parse(query); });
 }
 
@@ -221,7 +221,7 @@ TEST(FilterTest, ErrorsQuoteThePlaceInOneSentence) {
            Row{"latency < 2ms", "'<' has nothing before '<'"},
            Row{":pass", "':pass' has nothing before ':'"},
        }) {
-    const std::string message = why_bad(row.query);
+    const std::string message = why_bad_filter(row.query);
     EXPECT_TRUE(contains(message, row.sentence));
     EXPECT_TRUE(contains(message, "filter '" + std::string(row.query) + "': "));
   }
@@ -232,8 +232,9 @@ TEST(FilterTest, DeepNestingIsRefusedAndLongQueriesAreNot) {
     return std::string(levels, '(') + "hq=8" + std::string(levels, ')');
   };
   EXPECT_TRUE(matches(nested(64)));
-  EXPECT_TRUE(contains(why_bad(nested(65)), "it is nested deeper than 64 levels"));
-  EXPECT_TRUE(contains(why_bad(std::string(1000000, '(')), "it is nested deeper than 64 levels"));
+  EXPECT_TRUE(contains(why_bad_filter(nested(65)), "it is nested deeper than 64 levels"));
+  EXPECT_TRUE(
+      contains(why_bad_filter(std::string(1000000, '(')), "it is nested deeper than 64 levels"));
   std::string nots;
   std::string ands = "hq=8";
   std::string ors = "hq=1";

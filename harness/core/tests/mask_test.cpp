@@ -8,7 +8,7 @@
 namespace fathom {
 namespace {
 
-std::string why_bad(std::string_view text) {
+std::string why_bad_mask(std::string_view text) {
   return message_of<DataError>([&] { parse_mask(text); });
 }
 
@@ -32,10 +32,10 @@ TEST(MaskTest, FamilyIsTheWordsOfTheTerms) {
 }
 
 TEST(MaskTest, UnknownTermsAreNamedWithAGuess) {
-  EXPECT_EQ(why_bad("causel"), "mask term 'causel' is unknown (did you mean 'causal'?)");
-  EXPECT_EQ(why_bad("full&prefixlm"), "mask term 'full' is unknown");
-  EXPECT_EQ(why_bad(""), "mask term '' is unknown");
-  EXPECT_EQ(why_bad("causal&"), "mask term '' is unknown");
+  EXPECT_EQ(why_bad_mask("causel"), "mask term 'causel' is unknown (did you mean 'causal'?)");
+  EXPECT_EQ(why_bad_mask("full&prefixlm"), "mask term 'full' is unknown");
+  EXPECT_EQ(why_bad_mask(""), "mask term '' is unknown");
+  EXPECT_EQ(why_bad_mask("causal&"), "mask term '' is unknown");
 }
 
 TEST(MaskTest, BadArgumentsAreAnsweredWithWhatToWrite) {
@@ -58,7 +58,7 @@ TEST(MaskTest, BadArgumentsAreAnsweredWithWhatToWrite) {
            Row{"document(3,0)", "write document(n1,n2,...), lengths >= 1"},
            Row{"document(3,)", "write document(n1,n2,...), lengths >= 1"},
        }) {
-    const std::string message = why_bad(row.text);
+    const std::string message = why_bad_mask(row.text);
     EXPECT_NE(message.find(row.want), std::string::npos) << row.text << " -> " << message;
     EXPECT_NE(message.find(row.text), std::string::npos) << row.text << " -> " << message;
   }

@@ -18,7 +18,7 @@ using Tokens = std::vector<std::string>;
 constexpr std::string_view plain =
     "dir=fwd+bwd dtype=bf16 layout=thd hq=8 hkv=2 d=64 dv=32 seqs=37p5,2*64x70 mask=prefix_lm";
 
-std::string why_bad(std::string_view text) {
+std::string why_bad_problem(std::string_view text) {
   return message_of<DataError>([&] { parse_problem(text); });
 }
 
@@ -75,16 +75,16 @@ TEST(ProblemTest, BlanksAroundAndBetweenFieldsAreFree) {
 }
 
 TEST(ProblemTest, UnknownFieldsAreNamedWithAGuess) {
-  EXPECT_EQ(why_bad(std::string(plain) + " dtypes=bf16"),
+  EXPECT_EQ(why_bad_problem(std::string(plain) + " dtypes=bf16"),
             "unknown field 'dtypes' (did you mean 'dtype'?)");
-  EXPECT_EQ(why_bad(std::string(plain) + " dropout=0.1"), "unknown field 'dropout'");
-  EXPECT_EQ(why_bad(std::string(plain) + " causal"), "'causal' is no key=value field");
+  EXPECT_EQ(why_bad_problem(std::string(plain) + " dropout=0.1"), "unknown field 'dropout'");
+  EXPECT_EQ(why_bad_problem(std::string(plain) + " causal"), "'causal' is no key=value field");
 }
 
 TEST(ProblemTest, FieldsThatAreMissingOrTwiceAreNamed) {
-  EXPECT_EQ(why_bad(""), "field 'dir' is missing");
-  EXPECT_EQ(why_bad("dir=fwd dtype=f32 layout=bshd hq=1"), "field 'hkv' is missing");
-  EXPECT_EQ(why_bad(std::string(plain) + " hq=8"), "field 'hq' is given twice");
+  EXPECT_EQ(why_bad_problem(""), "field 'dir' is missing");
+  EXPECT_EQ(why_bad_problem("dir=fwd dtype=f32 layout=bshd hq=1"), "field 'hkv' is missing");
+  EXPECT_EQ(why_bad_problem(std::string(plain) + " hq=8"), "field 'hq' is given twice");
 }
 
 struct BadField {
@@ -95,7 +95,7 @@ struct BadField {
 class BadFieldTest : public testing::TestWithParam<BadField> {};
 
 TEST_P(BadFieldTest, GetsOneSentence) {
-  const std::string message = why_bad(with(plain, GetParam().changes));
+  const std::string message = why_bad_problem(with(plain, GetParam().changes));
   EXPECT_TRUE(contains(message, GetParam().sentence));
   EXPECT_EQ(message.find('\n'), std::string::npos);
 }
@@ -137,9 +137,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadField{"dir=fwd lse=maybe", "lse is 'maybe'; it must be one of no, wanted"}));
 
 TEST(ProblemTest, TensorsThatNoIndexCanAddressAreRefused) {
-  EXPECT_EQ(
-      why_bad("dir=fwd dtype=f32 layout=thd hq=1024 hkv=1 d=1024 dv=1 seqs=1048577 mask=full"),
-      "a tensor would hold more than 2^40 elements");
+  EXPECT_EQ(why_bad_problem(
+                "dir=fwd dtype=f32 layout=thd hq=1024 hkv=1 d=1024 dv=1 seqs=1048577 mask=full"),
+            "a tensor would hold more than 2^40 elements");
   EXPECT_EQ(
       parse_problem("dir=fwd dtype=f32 layout=thd hq=1024 hkv=1 d=1024 dv=1 seqs=1048576 mask=full")
           .query_heads,

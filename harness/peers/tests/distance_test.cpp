@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/peers/distance.h"
 
+#include "harness/core/types.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 #include <vector>
 
 namespace fathom {
 namespace {
 
 using Values = std::vector<double>;
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 TEST(DistanceTest, StatisticsByHand) {
   const Values a{1, 2, 4};

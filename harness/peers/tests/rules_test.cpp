@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/peers/rules.h"
 
+#include "harness/core/types.h"
+
 #include <gtest/gtest.h>
 
 #include <array>
 #include <cmath>
-#include <limits>
 #include <set>
 #include <string>
 
 namespace fathom {
 namespace {
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr std::array all_tensors{TensorName::o, TensorName::lse, TensorName::dq, TensorName::dk,
                                  TensorName::dv};
 
