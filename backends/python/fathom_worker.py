@@ -58,9 +58,9 @@ class Sequence:
 
     @classmethod
     def parse(cls, text):
-        """`37p5x70`: 37 queries, a prefix of 5, 70 keys (37 if left out)."""
-        queries, _, keys = text.partition("x")
-        queries, _, prefix = queries.partition("p")
+        """`33x97p40`: 33 queries, 97 keys (as many as queries if left out), a prefix of 40."""
+        lengths, _, prefix = text.partition("p")
+        queries, _, keys = lengths.partition("x")
         return cls(int(queries), int(keys or queries), int(prefix or 0))
 
 
@@ -86,16 +86,17 @@ class Problem:
              a score counts if every term lets it through, and an empty list hides nothing
     """
 
-    def __init__(self, fields, features=()):
-        self.features = list(features)
+    def __init__(self, fields):
         self.backward = fields["dir"] == "fwd+bwd"
         self.dtype, self.layout = fields["dtype"], fields["layout"]
         self.query_heads, self.kv_heads = fields["hq"], fields["hkv"]
         self.head_dim, self.value_dim = fields["d"], fields["dv"]
         self.sequences = _parse_sequences(fields["seqs"])
+        self.number = None  # Which sequence this is, of a Problem that is asked one by one.
         self.terms = [_parse_term(term) for term in fields["mask"].split("&") if term != "full"]
         scale = fields["scale"]
-        self.softmax_scale = self.head_dim**-0.5 if scale == "default" else float(scale)
+        self.scale_given = scale != "default"
+        self.softmax_scale = float(scale) if self.scale_given else self.head_dim**-0.5
         self.lse, self.lse_cotangent = fields["lse"], fields["dlse"]
         self.deterministic = fields["deterministic"]
 
@@ -114,7 +115,7 @@ class Problem:
     def of_sequence(self, number):
         """The same Problem, asked of one sequence."""
         one = Problem.__new__(Problem)
-        one.__dict__.update(self.__dict__, sequences=[self.sequences[number]])
+        one.__dict__.update(self.__dict__, sequences=[self.sequences[number]], number=number)
         return one
 
     def visible(self, numpy_or_torch, number=0, device=None):
@@ -382,6 +383,11 @@ def backend(name, features, arrays="torch", per_sequence=True, arithmetic=(), ve
 # ------------------------------------------------------------------------------------------- one Problem
 
 
+def pieces(problem, lowering):
+    """What is asked call by call: each sequence of a Problem for `loop`, else all at once."""
+    return [problem.of_sequence(i) for i in range(len(problem.sequences))] if lowering == "loop" else [problem]
+
+
 class Plan:
     """A backend with the tensors of one Problem."""
 
@@ -389,8 +395,8 @@ class Plan:
         self.backend, self.arrays, self.problem, self.lowering = backend, arrays, problem, lowering
         self.memory, self.outputs = memory, outputs
         self.inputs = {slot["name"]: arrays.load(memory, slot) for slot in inputs}
-        self.loop = "loop" in lowering.split("+")
-        self.pieces = [problem.of_sequence(i) for i in range(len(problem.sequences))] if self.loop else [problem]
+        self.loop = lowering == "loop"
+        self.pieces = pieces(problem, lowering)
         backend.prepare(problem, lowering)
 
     def execute(self):
@@ -668,7 +674,7 @@ class Session:
                 return "feature." + token, f"{one.name} does not declare {token}"
         if request["lowering"] not in one.lowerings:
             return "lowering", f"{one.name} has no lowering '{request['lowering']}'"
-        problem = Problem(request["problem"], request["features"])
+        problem = Problem(request["problem"])
         sentence = one.why_unsupported(problem, request["lowering"])
         return ("backend", sentence) if sentence else None
 

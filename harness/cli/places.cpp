@@ -2,6 +2,7 @@
 #include "harness/cli/places.h"
 
 #include "harness/core/error.h"
+#include "harness/core/record.h"
 #include "harness/core/text.h"
 #include "harness/run/worker_pool.h"
 
@@ -46,9 +47,10 @@ std::vector<BackendStatus> absent_backends() {
   return absent;
 }
 
-std::vector<WorkerCommand> built_workers() {
+namespace {
+
+std::vector<WorkerCommand> workers_in(const fs::path& folder) {
   std::error_code error;
-  const fs::path folder = program_folder() / "workers";
   std::vector<WorkerCommand> workers;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const std::string file = entry.path().filename().string();
@@ -59,6 +61,28 @@ std::vector<WorkerCommand> built_workers() {
   std::sort(workers.begin(), workers.end(),
             [](const auto& a, const auto& b) { return a.name < b.name; });
   return workers;
+}
+
+}  // namespace
+
+std::vector<WorkerCommand> built_workers() {
+  return workers_in(program_folder() / "workers");
+}
+
+std::vector<WorkerCommand> named_workers(const std::vector<std::string>& backends) {
+  std::vector<WorkerCommand> named;
+  for (const WorkerCommand& worker : workers_in(program_folder() / "workers" / "on_demand")) {
+    for (const std::string& text : backends) {
+      WorkerCommand command{backend_of(text), worker.argv};
+      if (command.name.starts_with(worker.name + ":")) {
+        command.argv.push_back(command.name.substr(worker.name.size() + 1));
+      } else if (command.name != worker.name) {
+        continue;
+      }
+      named.push_back(std::move(command));
+    }
+  }
+  return named;
 }
 
 WorkerCommand parse_worker(const std::string& text) {
@@ -76,8 +100,10 @@ WorkerCommand parse_worker(const std::string& text) {
   return worker;
 }
 
-std::vector<WorkerCommand> all_workers(const std::vector<std::string>& extra) {
+std::vector<WorkerCommand> all_workers(const std::vector<std::string>& extra,
+                                       const std::vector<std::string>& backends) {
   std::vector<WorkerCommand> workers = built_workers();
+  for (WorkerCommand& worker : named_workers(backends)) workers.push_back(std::move(worker));
   for (const std::string& text : extra) {
     WorkerCommand worker = parse_worker(text);
     const auto same = std::find_if(workers.begin(), workers.end(),

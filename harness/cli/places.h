@@ -26,8 +26,14 @@ WorkerCommand campaign_worker(const std::string& name);
 /// `name=command with arguments`, as given to --worker. Throws UsageError.
 WorkerCommand parse_worker(const std::string& text);
 
-/// The built workers and those of --worker; one of the same name replaces the built one.
-std::vector<WorkerCommand> all_workers(const std::vector<std::string>& extra);
+/// Workers that start only if a --backend names them (workers/on_demand/fathom-worker-NAME beside
+/// the driver): `NAME` or `NAME:argument`, as in `callable:package.module:function`.
+std::vector<WorkerCommand> named_workers(const std::vector<std::string>& backends);
+
+/// The built workers, those that `backends` names, and those of --worker; one of the same name
+/// replaces the built one.
+std::vector<WorkerCommand> all_workers(const std::vector<std::string>& extra,
+                                       const std::vector<std::string>& backends = {});
 
 /// A suite by name (cases/NAME.json) or by path. Throws UsageError with the names there are.
 Suite find_suite(const std::string& name_or_path);

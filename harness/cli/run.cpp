@@ -139,7 +139,7 @@ int run_new(const Options& options) {
   std::vector<PublishedFigure> published;
   const std::vector<Case> cases = load_cases(options, published);
   RunHeader header;
-  header.workers = all_workers(options.workers);
+  header.workers = all_workers(options.workers, options.backends);
   header.measure = !options.no_measure;
   WorkerPool pool(header.workers, make_deadlines(options.deadline_s));
   header.report = start_report(options, pool);

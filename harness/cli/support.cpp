@@ -76,7 +76,7 @@ std::vector<BackendStatus> choose(const std::vector<BackendStatus>& all,
 }
 
 int show_support(const Options& options) {
-  WorkerPool pool(all_workers(options.workers), {});
+  WorkerPool pool(all_workers(options.workers, options.backends), {});
   const std::vector<BackendStatus> all = pool.hello();
   const std::vector<BackendStatus> chosen = choose(all, options.backends);
   if (options.conventions) {
