@@ -79,6 +79,10 @@ void add_windows(Collector& all, const Mask& mask, std::size_t at, const Window&
       all.add_mask(Axis::mask_edge, cause,
                    with_term(mask, at, Window{window.left, window.right + step}));
     }
+    if (window.left + step >= 0 && window.right - step >= 0 && window.left >= 0) {
+      all.add_mask(Axis::mask_edge, "the whole window lies one key off",
+                   with_term(mask, at, Window{window.left + step, window.right - step}));
+    }
   }
   const std::string cause = "an end of the window that is ignored or exchanged";
   all.add_mask(Axis::mask_edge, cause, with_term(mask, at, Window{-1, window.right}));

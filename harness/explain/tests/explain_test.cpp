@@ -158,6 +158,7 @@ std::vector<Plant> forward_plants() {
       {"window_plus_one", window, edge(-1, 0), {}, edge_axis, "window(25,8)"},
       {"window_minus_one", window, edge(1, 0), {}, edge_axis, "window(23,8)"},
       {"window_right_plus_one", window, edge(0, 1), {}, edge_axis, "window(24,9)"},
+      {"window_one_key_off", window, other_mask("window(25,7)"), {}, edge_axis, "window(25,7)"},
       {"window_ignored", window, other_mask("full"), {}, edge_axis, "full"},
       {"last_key_lost",
        full,
