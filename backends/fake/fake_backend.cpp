@@ -69,6 +69,10 @@ class FakePlan : public worker::Plan {
   [[nodiscard]] worker::TimeAnswer time(const worker::TimeRequest& request) override {
     // Scripted, so that statistics and reports can be tested to the digit.
     worker::TimeAnswer answer{"cpu", {}, ""};
+    if (request.pass != "forward" && request.pass != "backward") {
+      answer.reason = "no pass '" + request.pass + "'";
+      return answer;
+    }
     for (Index i = 0; i < request.samples; ++i) {
       answer.samples_ns.push_back(1e6 + 1e3 * static_cast<double>(i));
     }
@@ -76,7 +80,9 @@ class FakePlan : public worker::Plan {
   }
 
   [[nodiscard]] MemoryUse memory() override {
-    return {Index{4096}, "resident", "", byte_count(outputs_.at(TensorName::o).spec)};
+    Index output_bytes = 0;
+    for (const auto& [name, view] : outputs_) output_bytes += byte_count(view.spec);
+    return {Index{4096}, "resident", "", output_bytes};
   }
 
  private:
