@@ -90,12 +90,19 @@ HelloAnswer WorkerClient::hello() {
       name_, [&] { return read_hello_answer(ask(hello_request(), deadlines_.hello)); });
 }
 
-SupportAnswer WorkerClient::support(const SupportRequest& request) {
+const std::string& WorkerClient::own_name(const std::string& backend) const {
+  const auto at = aliases_.find(backend);
+  return at == aliases_.end() ? backend : at->second;
+}
+
+SupportAnswer WorkerClient::support(SupportRequest request) {
+  request.backend = own_name(request.backend);
   return trusting_nothing(
       name_, [&] { return read_support_answer(ask(to_json(request), deadlines_.support)); });
 }
 
-PrepareAnswer WorkerClient::prepare(const PrepareRequest& request, int memory) {
+PrepareAnswer WorkerClient::prepare(PrepareRequest request, int memory) {
+  request.backend = own_name(request.backend);
   return trusting_nothing(name_, [&] {
     return read_prepare_answer(ask(to_json(request), deadlines_.prepare, memory));
   });

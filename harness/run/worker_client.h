@@ -8,6 +8,7 @@
 #include "harness/run/worker_process.h"
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -46,16 +47,22 @@ struct Deadlines {
   std::chrono::milliseconds time{120'000};
 };
 
+/// What the driver calls a backend -> what its worker calls it, where the two differ.
+using BackendAliases = std::map<std::string, std::string>;
+
 /// A worker as the driver sees it. One function per message of the protocol; each throws
 /// WorkerLost when the worker does not answer properly before its deadline.
 class WorkerClient {
  public:
   WorkerClient(const WorkerCommand& command, const Deadlines& deadlines);
 
+  /// From here on, requests name these backends as the worker does.
+  void use(const BackendAliases& aliases) { aliases_ = aliases; }
+
   HelloAnswer hello();
-  SupportAnswer support(const SupportRequest& request);
+  SupportAnswer support(SupportRequest request);
   /// `memory` is the descriptor of the execution's shared memory.
-  PrepareAnswer prepare(const PrepareRequest& request, int memory);
+  PrepareAnswer prepare(PrepareRequest request, int memory);
   ExecuteAnswer execute(const Problem& problem);
   TimeReply time(const TimeMessage& request);
   MemoryUse memory();
@@ -70,7 +77,10 @@ class WorkerClient {
                WorkerProcess::Clock::time_point deadline);
   [[noreturn]] void lose_closed(const std::string& during);
 
+  [[nodiscard]] const std::string& own_name(const std::string& backend) const;
+
   std::string name_;
+  BackendAliases aliases_;
   Deadlines deadlines_;
   WorkerProcess process_;
   FrameBuffer buffer_;

@@ -3,6 +3,8 @@
 
 #include "harness/core/text.h"
 
+#include <algorithm>
+
 namespace fathom {
 
 std::vector<std::string> split_command(std::string_view text) {
@@ -35,7 +37,7 @@ std::vector<std::string> split_command(std::string_view text) {
 
 WorkerPool::WorkerPool(std::vector<WorkerCommand> commands, Deadlines deadlines)
     : deadlines_(deadlines) {
-  for (WorkerCommand& command : commands) slots_.push_back({std::move(command), nullptr});
+  for (WorkerCommand& command : commands) slots_.push_back({std::move(command), nullptr, {}});
 }
 
 std::vector<BackendStatus> WorkerPool::introduce(std::size_t slot) {
@@ -56,17 +58,29 @@ std::vector<BackendStatus> WorkerPool::introduce(std::size_t slot) {
   return {absent};
 }
 
+void WorkerPool::enter(std::size_t slot, BackendStatus& status) {
+  if (slot_of_.contains(status.name)) {
+    const std::string variant =
+        status.name.substr(std::min(status.name.find(':'), status.name.size()));
+    const std::string renamed = slots_[slot].command.name + variant;
+    if (slot_of_.contains(renamed)) {
+      throw UsageError("two workers offer the backend '" + renamed + "'");
+    }
+    slots_[slot].aliases[renamed] = status.name;
+    status.name = renamed;
+  }
+  slot_of_[status.name] = slot;
+  statuses_[status.name] = status;
+}
+
 std::vector<BackendStatus> WorkerPool::hello() {
   std::vector<BackendStatus> all;
   for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
     for (BackendStatus& status : introduce(slot)) {
-      if (slot_of_.contains(status.name)) {
-        throw UsageError("two workers offer the backend '" + status.name + "'");
-      }
-      slot_of_[status.name] = slot;
-      statuses_[status.name] = status;
+      enter(slot, status);
       all.push_back(std::move(status));
     }
+    if (slots_[slot].client) slots_[slot].client->use(slots_[slot].aliases);
   }
   return all;
 }
@@ -81,6 +95,7 @@ WorkerClient& WorkerPool::client(const std::string& backend) {
   if (!slot.client) {
     slot.client = std::make_unique<WorkerClient>(slot.command, deadlines_);
     slot.client->hello();
+    slot.client->use(slot.aliases);
   }
   return *slot.client;
 }

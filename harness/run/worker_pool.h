@@ -21,7 +21,8 @@ class WorkerPool {
   WorkerPool(std::vector<WorkerCommand> commands, Deadlines deadlines);
 
   /// Asks every worker who it is. A worker that cannot answer becomes an absent backend of its own
-  /// name, with the reason.
+  /// name, with the reason. Where two workers offer a backend of one name, such as two versions of
+  /// torch, the later one's is called after its worker: `flex:eager` of flex28 is `flex28:eager`.
   std::vector<BackendStatus> hello();
 
   /// Null if no worker offered the backend.
@@ -37,8 +38,10 @@ class WorkerPool {
   struct Slot {
     WorkerCommand command;
     std::unique_ptr<WorkerClient> client;
+    BackendAliases aliases;
   };
   std::vector<BackendStatus> introduce(std::size_t slot);
+  void enter(std::size_t slot, BackendStatus& status);
 
   Deadlines deadlines_;
   std::vector<Slot> slots_;
