@@ -326,10 +326,6 @@ class Backend:
     def prepare(self, problem, lowering):
         """Called once before a Problem is asked; what depends on it alone can be made here."""
 
-    def graph(self, problem):
-        """Facts for people who compile: see graph_honesty in this file; None if they cannot be told."""
-        return None
-
 
 class FunctionBackend(Backend):
     """A function under test, as the decorator `backend` makes it."""
@@ -421,11 +417,12 @@ class Plan:
 
     # Which tensors lie where: what a sequence's part of each is.
 
-    def _part(self, name, tensor, number):
+    def _part(self, name, tensor, number, piece_of=None):
         """The part of one sequence: (H,S,D), or (H,S) for an LSE."""
+        problem = piece_of or self.problem
         keys = name in ("k", "v", "dk", "dv")
-        if self.problem.packed:
-            starts = self.problem.cu_seqlens_k if keys else self.problem.cu_seqlens_q
+        if problem.packed:
+            starts = problem.cu_seqlens_k if keys else problem.cu_seqlens_q
             begin, end = starts[number], starts[number + 1]
             if name in ("lse", "dlse"):
                 return tensor[:, begin:end]
@@ -603,6 +600,119 @@ def _memory_on_gpu(torch, body):
     return {"peak_bytes": max(0, torch.cuda.max_memory_allocated() - before), "method": "allocator", "reason": ""}
 
 
+# ------------------------------------------------------------------------------------------- graph honesty
+
+
+def _fact(holds, reason=""):
+    return {"holds": holds, "reason": reason}
+
+
+def _tried(body, what):
+    """Whether `body` runs; the reason is the first line of what it raises."""
+    try:
+        return _fact(True, body() or "")
+    except Exception as error:
+        words = " ".join(str(error).split("\n\n")[0].split())
+        return _fact(False, f"{what}: {type(error).__name__}: {words[:300]}")
+
+
+def _longer(fields, by):
+    """The same Problem with some tokens more in every sequence."""
+    longer = [f"{s.query_length + by}x{s.key_length + by}p{s.prefix_length}" for s in _parse_sequences(fields["seqs"])]
+    return {**fields, "seqs": ",".join(longer)}
+
+
+class GraphHonesty:
+    """What people who compile gate on, tried on one Problem."""
+
+    def __init__(self, plan, fields):
+        self.plan, self.fields, self.torch = plan, fields, plan.arrays.torch
+        self.inputs = {name: plan.inputs[name] for name in ("q", "k", "v")}
+
+    def facts(self):
+        return {"compile": self.compile(), "no_sync": self.no_sync(), "capture": self.capture()}
+
+    def _grown(self, by):
+        """The Problem and its q, k, v with some tokens more in every sequence."""
+        problem, torch = Problem(_longer(self.fields, by)), self.torch
+        grown = {}
+        for name, tensor in self.inputs.items():
+            shape = list(tensor.shape)
+            axis = {"thd": 0, "bshd": 1, "bhsd": 2}[problem.layout]
+            shape[axis] += by * (len(problem.sequences) if problem.packed else 1)
+            grown[name] = torch.ones(shape, dtype=tensor.dtype, device=tensor.device)
+        return problem, grown
+
+    def compile(self):
+        """Traced whole, and not anew for every length: the second one tells dynamo what varies, a third is free.
+
+        Code generation is left out, so that this takes seconds.
+        """
+        from torch._dynamo.testing import CompileCounter
+
+        torch, plan, counter = self.torch, self.plan, CompileCounter()
+        torch._dynamo.reset()
+
+        def ask(q, k, v, problem):
+            return plan.backend.forward(q, k, v, problem)
+
+        compiled = torch.compile(ask, fullgraph=True, dynamic=True, backend=counter)
+
+        def body():
+            for problem, inputs in ((plan.problem, self.inputs), self._grown(8), self._grown(23)):
+                plan.backend.prepare(problem, plan.lowering)
+                for number, piece in enumerate(pieces(problem, plan.lowering)):
+                    part = {n: plan._part(n, t, number, piece_of=problem) for n, t in inputs.items()} if plan.loop else inputs
+                    with torch.no_grad():
+                        compiled(part["q"], part["k"], part["v"], piece)
+
+        fact = _tried(body, "torch.compile(fullgraph=True)")
+        plan.backend.prepare(plan.problem, plan.lowering)
+        if fact["holds"] and counter.frame_count > 2 * len(plan.pieces):
+            return _fact(False, f"compiled anew for each of three lengths ({counter.frame_count} times)")
+        return fact
+
+    def no_sync(self):
+        """On a GPU torch's own sync debugging; on a CPU tensors without values show who reads one."""
+        torch = self.torch
+        if self.plan.arrays.device != "cpu":
+            torch.cuda.set_sync_debug_mode("error")
+            try:
+                return _tried(self._forward, "waits for the device")
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+        from torch._subclasses.fake_tensor import FakeTensorMode
+
+        with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+            fake = {name: mode.from_tensor(tensor) for name, tensor in self.inputs.items()}
+            fact = _tried(lambda: self._forward(fake), "reads a value on the host")
+        if fact["holds"] or "DataDependent" in fact["reason"]:
+            return fact
+        return _fact(None, "tensors without values are no answer: " + fact["reason"].partition(": ")[2])
+
+    def capture(self):
+        torch = self.torch
+        if self.plan.arrays.device == "cpu":
+            return _fact(None, "needs a GPU")
+
+        def body():
+            stream = torch.cuda.Stream()
+            with torch.cuda.stream(stream):
+                self._forward()
+            torch.cuda.synchronize()
+            with torch.cuda.graph(torch.cuda.CUDAGraph()):
+                self._forward()
+
+        return _tried(body, "torch.cuda.graph")
+
+    def _forward(self, inputs=None):
+        plan, inputs = self.plan, inputs or self.inputs
+        for number, piece in enumerate(plan.pieces):
+            part = {n: plan._part(n, t, number) for n, t in inputs.items()} if plan.loop else inputs
+            with self.torch.no_grad():
+                plan.backend.forward(part["q"], part["k"], part["v"], piece)
+
+
 # ------------------------------------------------------------------------------------------- the protocol
 
 
@@ -688,7 +798,7 @@ class Session:
             end = slot["offset"] + _elements(slot) * _item_bytes(slot)
             if slot["offset"] < 0 or end > request["memory_bytes"]:
                 raise ContractError(f"tensor {slot['name']} lies outside the memory")
-        problem = Problem(request["problem"])
+        problem, self.fields = Problem(request["problem"]), request["problem"]
         self.plan = Plan(one, self._arrays(one.arrays), problem, request["lowering"], memory,
                          request["inputs"], request["outputs"])  # fmt: skip
         return {"type": "prepare", "lowering": request["lowering"]}
@@ -721,6 +831,13 @@ class Session:
         if plan.arrays.device == "cpu":
             return {"type": "memory", "output_bytes": due, **_memory_on_cpu(plan._answer)}
         return {"type": "memory", "output_bytes": due, **_memory_on_gpu(plan.arrays.torch, plan._answer)}
+
+    def on_graph(self, _, __):
+        plan = self._prepared()
+        if not isinstance(plan.arrays, Torch):
+            numpy = _fact(None, "numpy has no graphs and no device")
+            return {"type": "graph", "compile": numpy, "no_sync": numpy, "capture": numpy}
+        return {"type": "graph", **GraphHonesty(plan, self.fields).facts()}
 
     def on_release(self, _, __):
         self.plan = None

@@ -1,41 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/cli/conventions.h"
 
+#include "harness/cli/small_question.h"
 #include "harness/run/run_case.h"
 #include "reference/oracle.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <iostream>
 #include <set>
 
 namespace fathom::cli {
 namespace {
-
-bool declares(const BackendStatus& status, const std::string& token) {
-  return std::find(status.features.begin(), status.features.end(), token) != status.features.end();
-}
-
-/// A plain question in a dtype and a layout that the backend declares.
-Case question_for(const BackendStatus& status) {
-  Case c;
-  c.probe = ProbeName::conventions;
-  Problem& problem = c.problem;
-  problem.query_heads = problem.kv_heads = 2;
-  problem.sequences = {{5, 5}};
-  for (const Dtype dtype : {Dtype::f16, Dtype::bf16, Dtype::f32}) {
-    if (declares(status, "dtype." + std::string(to_string(dtype)))) problem.dtype = dtype;
-  }
-  constexpr std::array layouts{std::pair{Layout::thd, "varlen"},
-                               std::pair{Layout::bhsd, "layout.bhsd"},
-                               std::pair{Layout::bshd, "layout.bshd"}};
-  for (const auto& [layout, token] : layouts) {
-    if (declares(status, token)) problem.layout = layout;
-  }
-  return c;
-}
 
 std::vector<Record> ask(WorkerPool& pool, const std::vector<BackendStatus>& backends) {
   const auto oracle = reference::make_oracle();
@@ -43,7 +20,9 @@ std::vector<Record> ask(WorkerPool& pool, const std::vector<BackendStatus>& back
   CaseTools tools{pool, *oracle, inputs, false, {}};
   std::vector<Record> records;
   for (const BackendStatus& status : backends) {
-    const Case c = question_for(status);
+    Case c;
+    c.probe = ProbeName::conventions;
+    c.problem = small_question(status);
     records.push_back(run_case({case_id(status.name, c), status.name, c}, tools));
   }
   return records;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/cli/commands.h"
 #include "harness/cli/conventions.h"
+#include "harness/cli/graph.h"
 #include "harness/cli/places.h"
 #include "harness/codec/json.h"
 #include "harness/core/text.h"
@@ -23,6 +24,7 @@ struct Options {
   std::vector<std::string> workers;
   bool json = false;
   bool conventions = false;
+  bool graph = false;
 };
 
 void print_backend(const BackendStatus& status) {
@@ -83,6 +85,10 @@ int show_support(const Options& options) {
     print_conventions(pool, chosen);
     return 0;
   }
+  if (options.graph) {
+    print_graph(pool, chosen);
+    return 0;
+  }
   for (const BackendStatus& status : chosen) {
     if (options.json) {
       std::cout << backend_status_to_json(status).dump() << '\n';
@@ -109,6 +115,12 @@ Action add_support(CLI::App& command) {
       .add_flag("--conventions", options->conventions,
                 "try every backend and say what it really does: causal corner, window ends, LSE "
                 "base and layout, rows that see no key, default scale")
+      ->excludes(suite)
+      ->excludes(json);
+  command
+      .add_flag("--graph", options->graph,
+                "does it survive torch.compile(fullgraph=True) with dynamic lengths, does it wait "
+                "for the device, can a CUDA graph capture it")
       ->excludes(suite)
       ->excludes(json);
   return [options] { return show_support(*options); };

@@ -271,6 +271,20 @@ Json to_json(const MemoryUse& memory) {
           {"output_bytes", memory.output_bytes}};
 }
 
+GraphAnswer read_graph_answer(const Json& json) {
+  const auto fact = [&](const char* name) {
+    const Json& one = json.at(name);
+    GraphFact fact{std::nullopt, one.at("reason").get<std::string>()};
+    if (!one.at("holds").is_null()) fact.holds = one.at("holds").get<bool>();
+    if (!fact.holds && fact.reason.empty())
+      throw ProtocolError("a fact is unknown without a reason");
+    return fact;
+  };
+  return reading("graph", [&] {
+    return GraphAnswer{fact("compile"), fact("no_sync"), fact("capture")};
+  });
+}
+
 MemoryUse read_memory_reply(const Json& json) {
   return reading("memory", [&] {
     MemoryUse memory;

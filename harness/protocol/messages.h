@@ -80,6 +80,18 @@ struct TimeReply {
   std::string reason;
 };
 
+/// One fact about compiling; unknown without a value, and then with a reason.
+struct GraphFact {
+  std::optional<bool> holds;
+  std::string reason;
+};
+/// What people who compile gate on. Optional: a worker may answer `graph` with an error.
+struct GraphAnswer {
+  GraphFact compile;  ///< torch.compile(fullgraph=True), one compilation for any lengths.
+  GraphFact no_sync;  ///< Never waits for the device.
+  GraphFact capture;  ///< Can be captured in a CUDA graph.
+};
+
 // Writers give the object without `seq`; readers throw ProtocolError for anything but the message
 // they name, with one sentence that says what is wrong.
 Json to_json(const HelloAnswer& answer);
@@ -101,5 +113,6 @@ Json to_json(const TimeReply& reply);
 TimeReply read_time_reply(const Json& json, Index most_samples);
 Json to_json(const MemoryUse& memory);
 MemoryUse read_memory_reply(const Json& json);
+GraphAnswer read_graph_answer(const Json& json);
 
 }  // namespace fathom

@@ -126,6 +126,12 @@ MemoryUse WorkerClient::memory() {
   });
 }
 
+GraphAnswer WorkerClient::graph() {
+  return trusting_nothing(name_, [&] {
+    return read_graph_answer(ask({{"type", "graph"}}, deadlines_.execute));
+  });
+}
+
 void WorkerClient::release() {
   ask({{"type", "release"}}, deadlines_.support);
 }

@@ -66,6 +66,7 @@ class WorkerClient {
   ExecuteAnswer execute(const Problem& problem);
   TimeReply time(const TimeMessage& request);
   MemoryUse memory();
+  GraphAnswer graph();
   void release();
 
   std::string take_log() { return process_.take_log(); }

@@ -210,7 +210,46 @@ def test_hello():
     check(f"two workers with one backend stand side by side: {names}", sorted(names) == ["other", "w"], said)
 
 
-for test in (test_readme, test_planted_in_readme, test_gradients, test_misbehaviour, test_hello):
+GRAPH = """
+import torch, fathom_worker as fathom
+def honest(q, k, v, problem):
+    s = (problem.softmax_scale * q @ k.transpose(1, 2)).masked_fill(~problem.visible(torch), -torch.inf)
+    return s.softmax(-1) @ v
+@fathom.backend("honest", features=["dtype.f32"])
+def attention(q, k, v, problem):
+    return honest(q, k, v, problem)
+@fathom.backend("waits", features=["dtype.f32"])
+def waits(q, k, v, problem):
+    return honest(q, k, v, problem) * (1 if q.max().item() > 0 else 2)
+@fathom.backend("breaks", features=["dtype.f32"])
+def breaks(q, k, v, problem):
+    torch._dynamo.graph_break()
+    return honest(q, k, v, problem)
+@fathom.backend("recompiles", features=["dtype.f32"])
+def recompiles(q, k, v, problem):
+    return honest(q, k, v, problem) * sum(q.shape[1] == n for n in range(60))
+fathom.serve()
+"""
+
+# backend, what the row of `fathom support --graph` holds
+GRAPH_ROWS = [("honest", r"yes +yes +unknown"), ("waits", r"no +no +unknown"), ("breaks", r"no +yes +unknown"),
+              ("recompiles", r"no +yes +unknown")]  # fmt: skip
+
+
+def test_graph():
+    home = scratch_home()
+    (home / "w.py").write_text(GRAPH)
+    options = " ".join("--backend " + name for name, _ in GRAPH_ROWS)
+    said = shell(f"fathom support --graph --worker w=\"'{PYTHON}' w.py\" {options} --backend eigen", home,
+                 PYTHONPATH=str(ROOT / "backends" / "python"), FATHOM_DEVICE="cpu").stdout
+    for name, row in GRAPH_ROWS:
+        check(f"graph honesty of {name}", re.search(rf"^{name} +{row}$", said, re.M), said)
+    reasons = ("waits, never waits: reads a value on the host", "breaks, compiles whole: torch.compile", "compiled anew",
+               "eigen: its worker does not tell")  # fmt: skip
+    check("and the reasons", all(words in said for words in reasons), said)
+
+
+for test in (test_readme, test_planted_in_readme, test_gradients, test_misbehaviour, test_hello, test_graph):
     test()
 print(f"{len(failures)} failures")
 sys.exit(1 if failures else 0)
