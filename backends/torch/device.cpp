@@ -10,6 +10,7 @@
 #include <ATen/ops/empty.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/Event.h>
+#include <dlfcn.h>
 
 #include <filesystem>
 #include <fstream>
@@ -96,6 +97,21 @@ std::string Device::version() const {
   if (is_gpu()) return FATHOM_TORCH_VERSION;
   return FATHOM_TORCH_VERSION " (" + at::get_cpu_capability() + ", " +
          std::to_string(at::get_num_threads()) + " threads)";
+}
+
+std::optional<int> Device::compute_capability() const {
+  // torch tells it only in headers that want a CUDA toolkit; the runtime is there with torch.
+  using Attribute = int (*)(int* value, int attribute, int device);
+  const auto get = reinterpret_cast<Attribute>(::dlsym(RTLD_DEFAULT, "cudaDeviceGetAttribute"));
+  constexpr int major_attribute = 75;
+  constexpr int minor_attribute = 76;
+  int major = 0;
+  int minor = 0;
+  if (!is_gpu() || get == nullptr || get(&major, major_attribute, where_.index()) != 0 ||
+      get(&minor, minor_attribute, where_.index()) != 0) {
+    return std::nullopt;
+  }
+  return 10 * major + minor;
 }
 
 bool Device::vectorised() const {

@@ -6,6 +6,7 @@
 #include <c10/core/Device.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 
 namespace fathom::sdpa {
@@ -23,6 +24,8 @@ class Device {
 
   /// torch's version, and on a CPU the kernels it chose and the number of threads.
   [[nodiscard]] std::string version() const;
+  /// Of a GPU of NVIDIA's, 90 for an H100; empty where no CUDA runtime is loaded.
+  [[nodiscard]] std::optional<int> compute_capability() const;
   /// Whether torch runs its vectorised CPU kernels.
   [[nodiscard]] bool vectorised() const;
 

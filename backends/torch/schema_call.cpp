@@ -54,12 +54,12 @@ std::optional<std::string> SchemaCall::why_not(const Arguments& arguments) const
   const c10::FunctionSchema& schema = op_.schema();
   for (const Argument& argument : arguments) {
     if (argument.essential && !takes(schema, argument)) {
-      return schema.name() + " of this torch has no argument " + argument.names.front();
+      return schema.name() + " has no argument " + argument.names.front();
     }
   }
   for (const c10::Argument& wanted : schema.arguments()) {
     if (!value_for(wanted, arguments)) {
-      return schema.name() + " of this torch requires an argument " + wanted.name() +
+      return schema.name() + " requires an argument " + wanted.name() +
              " that fathom has no value for";
     }
   }

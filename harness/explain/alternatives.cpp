@@ -116,6 +116,31 @@ void add_prefixes(Collector& all) {
                   [&](Index s) { return with_prefix(s, question.sequence(0).prefix_length); });
 }
 
+/// PrefixLM as two passes, the prefixes' queries and all others, one of which goes wrong.
+void add_two_passes(Collector& all) {
+  const Question& question = all.question();
+  const auto by_pass = [&](const std::string& is, const std::string& cause, auto in_prefix,
+                           auto behind_it) {
+    all.add(Axis::mask_edge, is, cause, [&](Index s, Index query) {
+      const Sequence& lengths = question.sequence(s);
+      const Index behind =
+          query + lengths.key_length - lengths.query_length - lengths.prefix_length;
+      const KeyRange now = question.visible(s)[static_cast<std::size_t>(query)];
+      return behind < 0 ? in_prefix(now) : behind_it(now, behind);
+    });
+  };
+  const auto as_it_is = [](KeyRange now, auto...) { return now; };
+  const auto nothing = [](KeyRange, auto...) { return KeyRange{}; };
+  by_pass("is right if the causal diagonal starts anew behind the prefix",
+          "the pass over the queries behind the prefix lacks the offset of the prefix", as_it_is,
+          [](KeyRange now, Index behind) {
+            return KeyRange{now.begin, std::min(now.end, behind + 1)};
+          });
+  const std::string lost = "one of two passes is not in the sum";
+  by_pass("is right without the queries of the prefix", lost, nothing, as_it_is);
+  by_pass("is right without the queries behind the prefix", lost, as_it_is, nothing);
+}
+
 void add_term_edits(Collector& all) {
   const Mask& mask = all.question().problem().mask;
   all.add_mask(Axis::mask_edge, "the mask is ignored", Mask{});
@@ -136,6 +161,7 @@ void add_term_edits(Collector& all) {
       all.add_mask(Axis::mask_edge, "the prefix is ignored",
                    with_term(mask, at, Causal{Corner::bottom_right}));
       add_prefixes(all);
+      add_two_passes(all);
     }
   }
 }

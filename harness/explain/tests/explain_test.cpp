@@ -41,6 +41,8 @@ const std::string full = "dir=fwd " + small + "mask=full" + end;
 const std::string window = "dir=fwd " + small + "mask=window(24,8)" + end;
 const std::string prefix = packed + "seqs=96p20,80p50,128p9 mask=prefix_lm fill=normal seed=5";
 const std::string back_full = backward + "mask=full" + end;
+const std::string back_prefix =
+    "dir=fwd+bwd layout=bshd hq=4 hkv=2 d=32 dv=32 seqs=2*128p50 mask=prefix_lm" + end;
 const std::string back_causal = backward + "mask=causal(bottom_right)" + end;
 
 KeyRange asked(const Problem& p, Index s, Index query) {
@@ -204,6 +206,17 @@ std::vector<Plant> forward_plants() {
        {},
        edge_axis,
        "causal(bottom_right)"},
+      {"response_without_offset",
+       prefix,
+       with([](Seams& seams) {
+         seams.keys = [](const Problem& p, Index s, Index, Index query) {
+           const Index length = p.sequences[static_cast<std::size_t>(s)].prefix_length;
+           return query < length ? KeyRange{0, length} : KeyRange{0, query - length + 1};
+         };
+       }),
+       {},
+       edge_axis,
+       "the causal diagonal starts anew behind the prefix"},
       {"prefix_of_neighbour",
        prefix,
        other_prefix([](const Problem& p, Index s) {
@@ -514,6 +527,15 @@ std::vector<Plant> backward_plants() {
                }),
        {Axis::zero, Axis::tile},
        "key rows 64-127"},
+      {"prefix_pass_not_summed",
+       back_prefix,
+       with([](Seams& s) {
+         s.dk_weight =
+             s.dv_weight = [](Index, Index, Index query, Index) { return query < 50 ? 0. : 1.; };
+       }),
+       {},
+       {Axis::mask_edge},
+       "without the queries of the prefix"},
       {"group_one_head",
        back_full,
        with([](Seams& s) {
