@@ -38,9 +38,8 @@ FATHOM_DEVICE void row_data(const Arguments& a, int thread) {
   if (a.dlse.memory.data != nullptr && !planted(Defect::lse_cotangent_left_out)) {
     delta -= load_one(a.dlse.memory, a.dlse.at(low, token, head));
   }
-  const float empty = planted(Defect::empty_rows_not_infinite) ? 0.0F : infinity;
   store_one(a.row_log2.memory, a.row_log2.at(low, token, head),
-            lse == -infinity ? empty : lse * log2_e);
+            lse == -infinity ? infinity : lse * log2_e);
   store_one(a.row_delta.memory, a.row_delta.at(low, token, head), delta);
 }
 
@@ -152,7 +151,8 @@ class KeyGradientLane {
   FATHOM_DEVICE void load(int tile) {
     staged_q_.load(q_source_, tile * C::inner, thread_);
     staged_dout_.load(dout_source_, tile * C::inner, thread_);
-    const int query = tile * C::inner + thread_;
+    int query = tile * C::inner + thread_;
+    if (planted(Defect::row_data_of_neighbour)) ++query;
     staged_log2_ = infinity;
     staged_delta_ = 0;
     if (thread_ >= C::inner || query >= mask_.queries) return;

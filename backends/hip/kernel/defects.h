@@ -25,15 +25,15 @@ enum class Defect {
   last_tile_dropped,
   rescale_left_out,
   rescale_after_product,
-  tail_not_zeroed,          ///< Rows behind the sequence are loaded as they are.
-  tail_stored,              ///< Rows behind the sequence are stored.
-  empty_rows_not_infinite,  ///< Backward: rows that see nothing keep their LSE of -infinity as 0.
+  tail_not_zeroed,        ///< Rows behind the sequence are loaded as they are.
+  tail_stored,            ///< Rows behind the sequence are stored.
+  row_data_of_neighbour,  ///< LSE and delta of the next query.
   delta_left_out,
   lse_cotangent_left_out,
   dk_scaled_twice,
   group_of_neighbour,  ///< The query heads of the next group.
   group_first_head_only,
-  p_truncated,
+  operand_shrunk,          ///< P and dS 0.2 % too small.
   empty_sequence_skipped,  ///< A block without queries returns without storing zeros.
 };
 
@@ -63,13 +63,13 @@ inline constexpr DefectRow all_defects[] = {
     {Defect::rescale_after_product, "rescale_after_product"},
     {Defect::tail_not_zeroed, "tail_not_zeroed"},
     {Defect::tail_stored, "tail_stored"},
-    {Defect::empty_rows_not_infinite, "empty_rows_not_infinite"},
+    {Defect::row_data_of_neighbour, "row_data_of_neighbour"},
     {Defect::delta_left_out, "delta_left_out"},
     {Defect::lse_cotangent_left_out, "lse_cotangent_left_out"},
     {Defect::dk_scaled_twice, "dk_scaled_twice"},
     {Defect::group_of_neighbour, "group_of_neighbour"},
     {Defect::group_first_head_only, "group_first_head_only"},
-    {Defect::p_truncated, "p_truncated"},
+    {Defect::operand_shrunk, "operand_shrunk"},
     {Defect::empty_sequence_skipped, "empty_sequence_skipped"},
 };
 

@@ -77,7 +77,9 @@ struct SequenceMask {
   /// Query tiles for the keys columns.begin .. columns.end, clipped to the sequence. A tile that
   /// reaches behind the last query is never full.
   FATHOM_DEVICE TileRange query_tiles(Interval columns, int tile) const {
-    if (columns.begin >= columns.end) return {{0, 0}, {0, 0}};
+    // Keys up to the query's number, none so far left of its own place: no query sees any.
+    const bool blind = rule.top_left && shift() > rule.left;
+    if (columns.begin >= columns.end || blind) return {{0, 0}, {0, 0}};
     const Interval first = queries_of(columns.begin);
     const Interval last = queries_of(columns.end - 1);
     if (first.begin >= last.end) return {{0, 0}, {0, 0}};

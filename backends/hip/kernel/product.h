@@ -74,7 +74,7 @@ FATHOM_DEVICE auto as_left(const Accumulators<Shape, XTiles, YTiles>& d) {
       const auto& tile = d.tile[x][at / Shape::d_size];
       const float low = tile[at % Shape::d_size];
       const float high = tile[at % Shape::d_size + 1];
-      const uint32_t word = planted(Defect::p_truncated)
+      const uint32_t word = planted(Defect::operand_shrunk)
                                 ? round2<Element>(low * 0.998F, high * 0.998F)
                                 : round2<Element>(low, high);
       left.words[x][at / Shape::l_size][at % Shape::l_size / 2] = word;

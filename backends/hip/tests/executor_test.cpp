@@ -86,6 +86,17 @@ TEST(ExecutorTest, CollectivesSeeAllLanesOfTheirWave) {
   EXPECT_EQ(alarms.summary(), "");
 }
 
+TEST(ExecutorTest, LanesMayReturnFromDifferentPlacesWhereNobodyWaits) {
+  host::Alarms alarms;
+  run(
+      [] {
+        if (wave_id() == 1) (void)any(true);
+        if (lane_id() > 5) return;
+      },
+      alarms);
+  EXPECT_EQ(alarms.summary(), "");
+}
+
 // Kernels with one fault each.
 
 TEST(ExecutorTest, ReportsAMissingBarrierInEveryOrderOfWaves) {

@@ -45,6 +45,7 @@ std::string to_text(const Lane& lane) {
 }
 
 bool waits_for_the_same(const Lane& a, const Lane& b) {
+  if (a.wants == Lane::Wants::end) return b.wants == Lane::Wants::end;
   return a.wants == b.wants && a.site == b.site && a.perform == b.perform;
 }
 
