@@ -33,8 +33,9 @@ void run_key_gradient(const Arguments& a, const host::Schedule& schedule, host::
 
 template <typename C>
 void run_query_gradient(const Arguments& a, const host::Schedule& schedule, host::Alarms& alarms) {
-  launch<C>(row_blocks(a.sequences.query_tokens, a.sequences.count, C::rows), a.query_heads,
-            QueryGradientPlan<C>::bytes, schedule, alarms, [&a] { query_gradient<C>(a, {}); });
+  launch<C>(row_blocks(a.sequences.query_tokens, a.sequences.count, C::rows),
+            a.query_heads * C::slices, QueryGradientPlan<C>::bytes, schedule, alarms,
+            [&a] { query_gradient<C>(a, {}); });
 }
 
 template <typename Element, int Dim, int Wave>

@@ -16,18 +16,13 @@ FATHOM_DEVICE void row_data(const Arguments& a, int thread) {
   const int token = block_x() * Threads + thread;
   if (token >= a.sequences.query_tokens) return;
   const int head = block_y();
-  int low = 0;
-  int high = a.sequences.count;
-  while (high - low > 1) {
-    const int middle = (low + high) / 2;
-    (load_one(a.sequences.cu_q, middle) <= token ? low : high) = middle;
-  }
-  const float lse = load_one(a.lse.memory, a.lse.at(low, token, head));
+  const int sequence = find_sequence(a.sequences.cu_q, a.sequences.count, token);
+  const float lse = load_one(a.lse.memory, a.lse.at(sequence, token, head));
   float delta = 0;
   for (int chunk = 0; chunk < Dim / 8; ++chunk) {
     const Words<4> o = load_global(Global<const uint16_t>{a.o.memory.data, a.o.memory.size, "O"},
-                                   a.o.at(low, token, head) + 8 * chunk);
-    const Words<4> dout = load_global(a.dout.memory, a.dout.at(low, token, head) + 8 * chunk);
+                                   a.o.at(sequence, token, head), 8 * chunk);
+    const Words<4> dout = load_global(a.dout.memory, a.dout.at(sequence, token, head), 8 * chunk);
     FATHOM_UNROLL
     for (int i = 0; i < 4; ++i) {
       delta = fused(low_number<Element>(o[i]), low_number<Element>(dout[i]), delta);
@@ -36,11 +31,11 @@ FATHOM_DEVICE void row_data(const Arguments& a, int thread) {
   }
   if (planted(Defect::delta_left_out)) delta = 0;
   if (a.dlse.memory.data != nullptr && !planted(Defect::lse_cotangent_left_out)) {
-    delta -= load_one(a.dlse.memory, a.dlse.at(low, token, head));
+    delta -= load_one(a.dlse.memory, a.dlse.at(sequence, token, head));
   }
-  store_one(a.row_log2.memory, a.row_log2.at(low, token, head),
+  store_one(a.row_log2.memory, a.row_log2.at(sequence, token, head),
             lse == -infinity ? infinity : lse * log2_e);
-  store_one(a.row_delta.memory, a.row_delta.at(low, token, head), delta);
+  store_one(a.row_delta.memory, a.row_delta.at(sequence, token, head), delta);
 }
 
 /// Shared memory of the kernel for dK and dV.
@@ -108,8 +103,8 @@ class KeyGradientLane {
  private:
   FATHOM_DEVICE void begin() {
     scale_ = a_.scale * log2_e;
-    query_ = load_one(a_.sequences.cu_q, sequence_);
-    key_ = load_one(a_.sequences.cu_k, sequence_);
+    query_ = first_lane(load_one(a_.sequences.cu_q, sequence_));
+    key_ = first_lane(load_one(a_.sequences.cu_k, sequence_));
     k_.load(source_of(a_.k, sequence_, key_, kv_head_, mask_.keys), first_, k_field_);
     v_.load(source_of(a_.v, sequence_, key_, kv_head_, mask_.keys), first_, v_field_);
     dk_.clear();
@@ -134,38 +129,41 @@ class KeyGradientLane {
     int tile = first_lane(tiles.visited.begin);
     if (C::prefetch && tile < end) load(tile);
     for (; tile < end; ++tile) {
-      if (!C::prefetch) load(tile);
       if (!planted(Defect::no_barrier_before_store)) barrier();
-      store();
+      fill(tile);
       if (!planted(Defect::no_barrier_after_store)) barrier();
       if (C::prefetch && tile + 1 < end) load(tile + 1);
       count_tile();
-      if (full.begin <= tile && tile < full.end) {
-        attend<false>(tile * C::inner);
-      } else {
-        attend<true>(tile * C::inner);
-      }
+      attend(tile * C::inner, tile < full.begin || tile >= full.end);
     }
   }
 
   FATHOM_DEVICE void load(int tile) {
     staged_q_.load(q_source_, tile * C::inner, thread_);
     staged_dout_.load(dout_source_, tile * C::inner, thread_);
+    load_row_data(tile);
+  }
+
+  FATHOM_DEVICE void load_row_data(int tile) {
     int query = tile * C::inner + thread_;
     if (planted(Defect::row_data_of_neighbour)) ++query;
     staged_log2_ = infinity;
     staged_delta_ = 0;
     if (thread_ >= C::inner || query >= mask_.queries) return;
-    staged_log2_ = load_one(a_.row_log2.memory, a_.row_log2.at(sequence_, query_ + query, head_));
-    staged_delta_ =
-        load_one(a_.row_delta.memory, a_.row_delta.at(sequence_, query_ + query, head_));
+    const int64_t at = a_.row_log2.at(sequence_, query_ + query, head_);
+    staged_log2_ = load_one(a_.row_log2.memory, at);
+    staged_delta_ = load_one(a_.row_delta.memory, at);
   }
 
-  FATHOM_DEVICE void store() {
+  /// Puts a tile into shared memory; what was not loaded ahead passes through registers in turn.
+  FATHOM_DEVICE void fill(int tile) {
+    if (!C::prefetch) staged_q_.load(q_source_, tile * C::inner, thread_);
     staged_q_.store(q_, thread_);
     staged_q_.template store_transposed<Shape>(q_transposed_, thread_);
+    if (!C::prefetch) staged_dout_.load(dout_source_, tile * C::inner, thread_);
     staged_dout_.store(dout_, thread_);
     staged_dout_.template store_transposed<Shape>(dout_transposed_, thread_);
+    if (!C::prefetch) load_row_data(tile);
     if (thread_ < C::inner) {
       store_shared_float(log2_, 4 * thread_, staged_log2_);
       store_shared_float(delta_, 4 * thread_, staged_delta_);
@@ -173,12 +171,12 @@ class KeyGradientLane {
   }
 
   /// Adds what the queries first_query .. first_query + C::inner of one head contribute.
-  template <bool Masked>
-  FATHOM_DEVICE void attend(int first_query) {
+  FATHOM_DEVICE void attend(int first_query, bool masked) {
     Scores p;
     p.clear();
     multiply<Element>(k_, q_, 0, p);
-    weigh<Masked>(p, first_query);
+    weigh(p);
+    if (masked) hide(p, first_query);
     multiply<Element>(as_left<Element>(p), dout_transposed_, channel_, dv_);
     Scores dp;
     dp.clear();
@@ -187,31 +185,34 @@ class KeyGradientLane {
     multiply<Element>(as_left<Element>(dp), q_transposed_, channel_, dk_);
   }
 
-  template <bool Masked>
-  FATHOM_DEVICE void weigh(Scores& s, int first_query) const {
+  FATHOM_DEVICE void weigh(Scores& s) const {
     FATHOM_UNROLL
     for (int y = 0; y < y_tiles; ++y) {
       FATHOM_UNROLL
       for (int e = 0; e < Shape::d_size; e += Shape::run) {
-        const int at = y * Shape::y + Shape::d_at(lane_, e).y;
-        weigh_run<Masked>(s, first_query, y, e, load_shared_floats<Shape::run>(log2_, 4 * at));
+        const auto log2 =
+            load_shared_floats<Shape::run>(log2_, 4 * (y * Shape::y + Shape::d_at(lane_, e).y));
+        FATHOM_UNROLL
+        for (int x = 0; x < x_tiles; ++x) {
+          FATHOM_UNROLL
+          for (int i = 0; i < Shape::run; ++i) {
+            float& number = s.tile[x][y][e + i];
+            number = exp2_fast(fused(number, scale_, -log2[i]));
+          }
+        }
       }
     }
   }
 
-  template <bool Masked>
-  FATHOM_DEVICE void weigh_run(Scores& s, int first_query, int y, int e,
-                               const Floats<Shape::run>& log2) const {
+  FATHOM_DEVICE void hide(Scores& p, int first_query) const {
     FATHOM_UNROLL
     for (int x = 0; x < x_tiles; ++x) {
       FATHOM_UNROLL
-      for (int i = 0; i < Shape::run; ++i) {
-        float& number = s.tile[x][y][e + i];
-        number = exp2_fast(fused(number, scale_, -log2[i]));
-        if constexpr (Masked) {
-          const Interval& seen = queries_[x][Shape::row_of(e)];
-          const int query = first_query + y * Shape::y + Shape::d_at(lane_, e + i).y;
-          if (query < seen.begin || query >= seen.end) number = 0;
+      for (int y = 0; y < y_tiles; ++y) {
+        FATHOM_UNROLL
+        for (int e = 0; e < Shape::d_size; ++e) {
+          const int query = first_query + y * Shape::y + Shape::d_at(lane_, e).y;
+          if (!queries_[x][Shape::row_of(e)].holds(query)) p.tile[x][y][e] = 0;
         }
       }
     }
@@ -322,7 +323,8 @@ class QueryGradientLane {
         dout_field_(shared_field(arena, Plan::dout, C::Resident::bytes, "dO")),
         lane_(lane_id()),
         thread_(wave_id() * Shape::wave + lane_),
-        head_(block_y()) {}
+        head_(block_y() / C::slices),
+        channel_(block_y() % C::slices * (C::dim / C::slices)) {}
 
   FATHOM_DEVICE void run() {
     const BlockRows rows = find_rows(a_.sequences.cu_q, a_.sequences.count, C::rows, block_x());
@@ -338,14 +340,14 @@ class QueryGradientLane {
       scales[i / Shape::rows][i % Shape::rows] = a_.scale;
     }
     store_rows<Element>(dq_, scales, a_.dq, a_.dq.at(sequence_, query_, head_),
-                        first_ + wave_id() * C::wave_rows, mask_.queries, 0);
+                        first_ + wave_id() * C::wave_rows, mask_.queries, channel_);
   }
 
  private:
   FATHOM_DEVICE void begin() {
     scale_ = a_.scale * log2_e;
-    query_ = load_one(a_.sequences.cu_q, sequence_);
-    const int key = load_one(a_.sequences.cu_k, sequence_);
+    query_ = first_lane(load_one(a_.sequences.cu_q, sequence_));
+    const int key = first_lane(load_one(a_.sequences.cu_k, sequence_));
     const int kv_head = head_ / a_.group;
     q_.load(source_of(a_.q, sequence_, query_, head_, mask_.queries), first_, q_field_);
     dout_.load(source_of(a_.dout, sequence_, query_, head_, mask_.queries), first_, dout_field_);
@@ -376,19 +378,12 @@ class QueryGradientLane {
     int tile = first_lane(tiles.visited.begin);
     if (C::prefetch && tile < end) load(tile);
     for (; tile < end; ++tile) {
-      if (!C::prefetch) load(tile);
       if (!planted(Defect::no_barrier_before_store)) barrier();
-      staged_k_.store(k_, thread_);
-      staged_k_.template store_transposed<Shape>(k_transposed_, thread_);
-      staged_v_.store(v_, thread_);
+      fill(tile);
       if (!planted(Defect::no_barrier_after_store)) barrier();
       if (C::prefetch && tile + 1 < end) load(tile + 1);
       count_tile();
-      if (full.begin <= tile && tile < full.end) {
-        attend<false>(tile * C::inner);
-      } else {
-        attend<true>(tile * C::inner);
-      }
+      attend(tile * C::inner, tile < full.begin || tile >= full.end);
     }
   }
 
@@ -397,11 +392,20 @@ class QueryGradientLane {
     staged_v_.load(v_source_, tile * C::inner, thread_);
   }
 
-  template <bool Masked>
-  FATHOM_DEVICE void attend(int first_key) {
-    Scores s;
-    s.clear();
-    multiply<Element>(q_, k_, 0, s);
+  FATHOM_DEVICE void fill(int tile) {
+    if (!C::prefetch) staged_k_.load(k_source_, tile * C::inner, thread_);
+    staged_k_.store(k_, thread_);
+    staged_k_.template store_transposed<Shape>(k_transposed_, thread_);
+    if (!C::prefetch) staged_v_.load(v_source_, tile * C::inner, thread_);
+    staged_v_.store(v_, thread_);
+  }
+
+  FATHOM_DEVICE void attend(int first_key, bool masked) {
+    Scores p;
+    p.clear();
+    multiply<Element>(q_, k_, 0, p);
+    weigh(p);
+    if (masked) hide(p, first_key);
     Scores dp;
     dp.clear();
     multiply<Element>(dout_, v_, 0, dp);
@@ -411,18 +415,41 @@ class QueryGradientLane {
       for (int y = 0; y < y_tiles; ++y) {
         FATHOM_UNROLL
         for (int e = 0; e < Shape::d_size; ++e) {
-          const int row = Shape::row_of(e);
-          float p = exp2_fast(fused(s.tile[x][y][e], scale_, -log2_[x][row]));
-          if constexpr (Masked) {
-            const int key = first_key + y * Shape::y + Shape::d_at(lane_, e).y;
-            if (key < keys_[x][row].begin || key >= keys_[x][row].end) p = 0;
-          }
+          const float weight = p.tile[x][y][e];
           float& number = dp.tile[x][y][e];
-          number = p == 0 ? 0.0F : p * (number - delta_[x][row]);
+          number = weight == 0 ? 0.0F : weight * (number - delta_[x][Shape::row_of(e)]);
         }
       }
     }
-    multiply<Element>(as_left<Element>(dp), k_transposed_, 0, dq_);
+    multiply<Element>(as_left<Element>(dp), k_transposed_, channel_, dq_);
+  }
+
+  FATHOM_DEVICE void weigh(Scores& s) const {
+    FATHOM_UNROLL
+    for (int x = 0; x < x_tiles; ++x) {
+      FATHOM_UNROLL
+      for (int y = 0; y < y_tiles; ++y) {
+        FATHOM_UNROLL
+        for (int e = 0; e < Shape::d_size; ++e) {
+          float& number = s.tile[x][y][e];
+          number = exp2_fast(fused(number, scale_, -log2_[x][Shape::row_of(e)]));
+        }
+      }
+    }
+  }
+
+  FATHOM_DEVICE void hide(Scores& p, int first_key) const {
+    FATHOM_UNROLL
+    for (int x = 0; x < x_tiles; ++x) {
+      FATHOM_UNROLL
+      for (int y = 0; y < y_tiles; ++y) {
+        FATHOM_UNROLL
+        for (int e = 0; e < Shape::d_size; ++e) {
+          const int key = first_key + y * Shape::y + Shape::d_at(lane_, e).y;
+          if (!keys_[x][Shape::row_of(e)].holds(key)) p.tile[x][y][e] = 0;
+        }
+      }
+    }
   }
 
   const Arguments& a_;
@@ -434,6 +461,7 @@ class QueryGradientLane {
   int lane_;
   int thread_;
   int head_;
+  int channel_;  ///< First channel of the block's slice of dQ.
   int sequence_ = 0;
   int first_ = 0;
   int query_ = 0;

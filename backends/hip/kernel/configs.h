@@ -35,10 +35,6 @@ struct Amd {
     using Type = Config<Mfma<32>, E, Dim, 4, 1, 32, false, false>;
   };
   template <typename E>
-  struct QueryGradientOf<E, 64> {
-    using Type = Config<Mfma<32>, E, 64, 4, 1, 64, false, false>;
-  };
-  template <typename E>
   struct QueryGradientOf<E, 256> {
     using Type = Config<Mfma<16>, E, 256, 4, 1, 32, false, false>;
   };
@@ -66,20 +62,20 @@ struct Nvidia {
   static constexpr int wave = 32;
   template <typename E, int Dim>
   struct ForwardOf {
-    using Type = Config<MmaSync, E, Dim, 4, 2, 64, true, false>;
+    using Type = Config<MmaSync, E, Dim, 8, 1, 64, true, false>;
   };
   template <typename E>
   struct ForwardOf<E, 256> {
-    using Type = Config<MmaSync, E, 256, 8, 1, 32, true, false>;
+    using Type = Config<MmaSync, E, 256, 8, 1, 16, true, false>;
   };
 
   template <typename E, int Dim>
   struct KeyGradientOf {
-    using Type = Config<MmaSync, E, Dim, 8, 1, 32, true, false>;
+    using Type = Config<MmaSync, E, Dim, 8, 1, 16, true, false>;
   };
   template <typename E>
   struct KeyGradientOf<E, 256> {
-    using Type = Config<MmaSync, E, 256, 8, 1, 16, true, false, 2>;
+    using Type = Config<MmaSync, E, 256, 8, 1, 16, true, false, 4>;
   };
 
   template <typename E, int Dim>
@@ -88,7 +84,7 @@ struct Nvidia {
   };
   template <typename E>
   struct QueryGradientOf<E, 256> {
-    using Type = Config<MmaSync, E, 256, 8, 1, 16, true, false>;
+    using Type = Config<MmaSync, E, 256, 8, 1, 16, true, false, 2>;
   };
 };
 

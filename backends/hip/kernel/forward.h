@@ -61,8 +61,8 @@ class ForwardLane {
  private:
   FATHOM_DEVICE void begin() {
     scale_ = a_.scale * log2_e;
-    const int query = load_one(a_.sequences.cu_q, sequence_);
-    const int key = load_one(a_.sequences.cu_k, sequence_);
+    const int query = first_lane(load_one(a_.sequences.cu_q, sequence_));
+    const int key = first_lane(load_one(a_.sequences.cu_k, sequence_));
     const int kv_head = head_ / a_.group;
     q_.load(source_of(a_.q, sequence_, query, head_, mask_.queries), first_, q_field_);
     k_source_ = source_of(a_.k, sequence_, key, kv_head, mask_.keys);
@@ -91,21 +91,13 @@ class ForwardLane {
     int tile = first_lane(tiles.visited.begin);
     if (C::prefetch && tile < end) load(tile);
     for (; tile < end; ++tile) {
-      if (!C::prefetch) load(tile);
       if (planted(Defect::divergent_barrier) && wave_id() == 1) return;
       if (!planted(Defect::no_barrier_before_store)) barrier();
-      staged_k_.store(k_, thread_);
-      if (!planted(Defect::stale_tile) || tile == tiles.visited.begin) {
-        staged_v_.template store_transposed<Shape>(v_, thread_);
-      }
+      fill(tile, tile == tiles.visited.begin);
       if (!planted(Defect::no_barrier_after_store)) barrier();
       if (C::prefetch && tile + 1 < end) load(tile + 1);
       count_tile();
-      if (full.begin <= tile && tile < full.end) {
-        attend<false>(tile * C::inner);
-      } else {
-        attend<true>(tile * C::inner);
-      }
+      attend(tile * C::inner, tile < full.begin || tile >= full.end);
     }
   }
 
@@ -114,13 +106,22 @@ class ForwardLane {
     staged_v_.load(v_source_, tile * C::inner, thread_);
   }
 
-  /// One step of the online softmax: keys first_key .. first_key + C::inner.
-  template <bool Masked>
-  FATHOM_DEVICE void attend(int first_key) {
+  /// Puts a tile into shared memory; what was not loaded ahead passes through registers in turn.
+  FATHOM_DEVICE void fill(int tile, bool is_first) {
+    if (!C::prefetch) staged_k_.load(k_source_, tile * C::inner, thread_);
+    staged_k_.store(k_, thread_);
+    if (planted(Defect::stale_tile) && !is_first) return;
+    if (!C::prefetch) staged_v_.load(v_source_, tile * C::inner, thread_);
+    staged_v_.template store_transposed<Shape>(v_, thread_);
+  }
+
+  /// One step of the online softmax: keys first_key .. first_key + C::inner. One body for full and
+  /// partial tiles: two would keep the addresses of both in registers.
+  FATHOM_DEVICE void attend(int first_key, bool masked) {
     Accumulators<Shape, x_tiles, y_tiles> s;
     s.clear();
     multiply<Element>(q_, k_, 0, s);
-    if constexpr (Masked) hide(s, first_key);
+    if (masked) hide(s, first_key);
     Statistic most;
     row_maxima(s, most);
     Statistic factor;
@@ -155,6 +156,7 @@ class ForwardLane {
         for (int e = 0; e < Shape::d_size; ++e) {
           const Interval& seen = keys_[x][Shape::row_of(e)];
           const int key = first_key + y * Shape::y + Shape::d_at(lane, e).y;
+          // Not holds(): that takes a register more, which d = 128 does not have with clang 15.
           if (key < seen.begin || key >= seen.end) s.tile[x][y][e] = -infinity;
         }
       }
@@ -227,7 +229,7 @@ class ForwardLane {
     for (int i = 0; i < x_tiles * Shape::rows; ++i)
       flat[i] = sum_[i / Shape::rows][i % Shape::rows];
     reduce_row<Shape, Sum>(flat);
-    const int token = load_one(a_.sequences.cu_q, sequence_);
+    const int token = first_lane(load_one(a_.sequences.cu_q, sequence_));
     Statistic inverse;
     FATHOM_UNROLL
     for (int i = 0; i < x_tiles * Shape::rows; ++i) {

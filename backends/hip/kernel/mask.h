@@ -17,6 +17,11 @@ FATHOM_DEVICE constexpr int most(int a, int b) {
 struct Interval {
   int begin;
   int end;
+
+  /// One comparison: below begin wraps round to a large number.
+  FATHOM_DEVICE bool holds(int i) const {
+    return static_cast<unsigned>(i - begin) < static_cast<unsigned>(most(0, end - begin));
+  }
 };
 
 /// Tiles `visited` hold a pair that the mask lets through; in tiles `full` it lets all through.
@@ -101,13 +106,24 @@ FATHOM_DEVICE BlockRows find_rows(const Global<const int>& cu, int count, int ti
   int high = count;
   while (high - low > 1) {
     const int middle = (low + high) / 2;
-    if (load_one(cu, middle) / tile + middle <= block) {
-      low = middle;
-    } else {
-      high = middle;
-    }
+    const bool before = load_one(cu, middle) / tile + middle <= block;
+    low = before ? middle : low;
+    high = before ? high : middle;
   }
   return {low, (block - load_one(cu, low) / tile - low) * tile};
+}
+
+/// The sequence that holds a token.
+FATHOM_DEVICE int find_sequence(const Global<const int>& cu, int count, int token) {
+  int low = 0;
+  int high = count;
+  while (high - low > 1) {
+    const int middle = (low + high) / 2;
+    const bool before = load_one(cu, middle) <= token;
+    low = before ? middle : low;
+    high = before ? high : middle;
+  }
+  return low;
 }
 
 FATHOM_DEVICE SequenceMask mask_of(const Sequences& sequences, const MaskRule& rule, int sequence) {

@@ -104,10 +104,10 @@ class Kept {
     } else {
       FATHOM_UNROLL
       for (int x = 0; x < C::x_tiles; ++x) {
-        const int mine = row + wave_id() * C::wave_rows + x * Shape::x + Shape::l_at(lane, 0).x;
+        const int mine = wave_id() * C::wave_rows + x * Shape::x + Shape::l_at(lane, 0).x;
         FATHOM_UNROLL
         for (int step = 0; step < steps; step += 2) {
-          const Words<4> words = source.chunk(mine, Shape::chunk(lane, step / 2));
+          const Words<4> words = source.chunk(row, mine, Shape::chunk(lane, step / 2));
           words_[x][step] = {words[0], words[1]};
           words_[x][step + 1] = {words[2], words[3]};
         }

@@ -17,7 +17,7 @@ struct Tile {
 
   FATHOM_DEVICE static constexpr int offset(int row, int chunk) {
     if constexpr (row_bytes % 128 == 0) {
-      return row * row_bytes + ((chunk ^ ((row ^ row >> 3) & 7)) * 16);
+      return row * row_bytes + ((chunk ^ ((row ^ (row >> 3 & 3)) & 7)) * 16);
     } else if constexpr (row_bytes % 64 == 0) {
       return row * row_bytes + ((chunk ^ (row >> 1 & 3)) * 16);  // Two bits: d = 96 has 12 chunks.
     } else {
@@ -87,22 +87,24 @@ FATHOM_DEVICE void load_left(const Tile<Rows, Columns>& tile, int row, int step,
 }
 
 /// Where rows of one head lie in global memory: rows from `end` on are zero, whatever lies there,
-/// since NaN times a weight of 0 is NaN.
+/// since NaN times a weight of 0 is NaN. `first_row` is the same in all lanes, `row` a small number
+/// of the lane's own: so addresses are a scalar and 32 bits a lane.
 struct Source {
   Global<const uint16_t> memory;
   int64_t first;  ///< Element of row 0.
-  int64_t stride;
+  int stride;
   int end;
 
-  FATHOM_DEVICE Words<4> chunk(int row, int at) const {
-    if (row >= end && !planted(Defect::tail_not_zeroed)) return Words<4>{};
-    return load_global(memory, first + row * stride + 8 * at);
+  FATHOM_DEVICE Words<4> chunk(int first_row, int row, int at) const {
+    if (row >= end - first_row && !planted(Defect::tail_not_zeroed)) return Words<4>{};
+    return load_global(memory, first + static_cast<int64_t>(first_row) * stride,
+                       row * stride + 8 * at);
   }
 };
 
 template <typename T>
 FATHOM_DEVICE Source source_of(const Rows<T>& rows, int sequence, int token, int head, int end) {
-  return {rows.memory, rows.at(sequence, token, head), rows.token_stride, end};
+  return {rows.memory, rows.at(sequence, token, head), static_cast<int>(rows.token_stride), end};
 }
 
 /// A tile on its way from global to shared memory, in the registers of a block of `Threads`: each
@@ -121,7 +123,7 @@ class Staged {
       if (pieces % Threads != 0 && piece >= pieces) continue;
       FATHOM_UNROLL
       for (int row = 0; row < 4; ++row) {
-        words_[i][row] = source.chunk(first_row + 4 * group_of(piece) + row, chunk_of(piece));
+        words_[i][row] = source.chunk(first_row, 4 * group_of(piece) + row, chunk_of(piece));
       }
     }
   }
