@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/hip/host_launch.h"
 
-#include <array>
-
 namespace fathom::hip {
 
 std::span<const HostKernels> amd_narrow_kernels() {

@@ -4,6 +4,9 @@
 #include "backends/hip/host_kernels.h"
 #include "backends/hip/kernel/configs.h"
 
+#include <array>
+#include <functional>
+
 namespace fathom::hip {
 
 /// Blocks that find_rows() needs for `tokens` rows in `count` sequences.

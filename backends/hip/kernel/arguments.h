@@ -16,7 +16,7 @@ struct Rows {
   int64_t head_stride = 0;
   int64_t sequence_stride = 0;  ///< What the token stride does not already count.
 
-  FATHOM_DEVICE int64_t at(int sequence, int token, int head) const {
+  [[nodiscard]] FATHOM_DEVICE int64_t at(int sequence, int token, int head) const {
     return token * token_stride + head * head_stride + sequence * sequence_stride;
   }
 };

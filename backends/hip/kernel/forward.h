@@ -80,7 +80,7 @@ class ForwardLane {
   }
 
   /// The lane's row-th query of x tile `x`, inside the sequence.
-  FATHOM_DEVICE int row_of(int x, int row) const {
+  [[nodiscard]] FATHOM_DEVICE int row_of(int x, int row) const {
     const int e = row * (Shape::d_size / Shape::rows);
     return first_ + wave_id() * C::wave_rows + x * Shape::x + Shape::d_at(lane_, e).x;
   }

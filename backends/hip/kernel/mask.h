@@ -19,7 +19,7 @@ struct Interval {
   int end;
 
   /// One comparison: below begin wraps round to a large number.
-  FATHOM_DEVICE bool holds(int i) const {
+  [[nodiscard]] FATHOM_DEVICE bool holds(int i) const {
     return static_cast<unsigned>(i - begin) < static_cast<unsigned>(most(0, end - begin));
   }
 };
@@ -38,14 +38,16 @@ struct SequenceMask {
   MaskRule rule;
 
   /// A query's own place among the keys: the last query stands on the last key.
-  FATHOM_DEVICE int shift() const { return planted(Defect::top_left_shift) ? 0 : keys - queries; }
+  [[nodiscard]] FATHOM_DEVICE int shift() const {
+    return planted(Defect::top_left_shift) ? 0 : keys - queries;
+  }
 
-  FATHOM_DEVICE int first_key(int query) const {
+  [[nodiscard]] FATHOM_DEVICE int first_key(int query) const {
     const int left = planted(Defect::window_plus_one) ? rule.left + 1 : rule.left;
     return most(0, query + shift() - left);
   }
 
-  FATHOM_DEVICE int end_key(int query) const {
+  [[nodiscard]] FATHOM_DEVICE int end_key(int query) const {
     const int own = query + shift();
     int end = least(keys, own + rule.right + 1);
     if (rule.top_left) end = least(end, query + 1);
@@ -56,11 +58,13 @@ struct SequenceMask {
     return most(0, end);
   }
 
-  FATHOM_DEVICE Interval keys_of(int query) const { return {first_key(query), end_key(query)}; }
+  [[nodiscard]] FATHOM_DEVICE Interval keys_of(int query) const {
+    return {first_key(query), end_key(query)};
+  }
 
   /// The inverse, since neither end of keys_of goes back: queries from the first whose keys end
   /// behind `key` to the last whose keys begin at or before it.
-  FATHOM_DEVICE Interval queries_of(int key) const {
+  [[nodiscard]] FATHOM_DEVICE Interval queries_of(int key) const {
     const int left = planted(Defect::window_plus_one) ? rule.left + 1 : rule.left;
     int begin = most(0, key - shift() - rule.right);
     if (rule.top_left) begin = most(begin, key);
@@ -69,7 +73,7 @@ struct SequenceMask {
   }
 
   /// Key tiles for the queries rows.begin .. rows.end, clipped to the sequence.
-  FATHOM_DEVICE TileRange key_tiles(Interval rows, int tile) const {
+  [[nodiscard]] FATHOM_DEVICE TileRange key_tiles(Interval rows, int tile) const {
     const int last = rows.end - 1;
     if (rows.begin >= rows.end || end_key(last) <= first_key(last)) return {{0, 0}, {0, 0}};
     int end = (end_key(last) + tile - 1) / tile;
@@ -81,7 +85,7 @@ struct SequenceMask {
 
   /// Query tiles for the keys columns.begin .. columns.end, clipped to the sequence. A tile that
   /// reaches behind the last query is never full.
-  FATHOM_DEVICE TileRange query_tiles(Interval columns, int tile) const {
+  [[nodiscard]] FATHOM_DEVICE TileRange query_tiles(Interval columns, int tile) const {
     // Keys up to the query's number, none so far left of its own place: no query sees any.
     const bool blind = rule.top_left && shift() > rule.left;
     if (columns.begin >= columns.end || blind) return {{0, 0}, {0, 0}};

@@ -95,7 +95,7 @@ struct Source {
   int stride;
   int end;
 
-  FATHOM_DEVICE Words<4> chunk(int first_row, int row, int at) const {
+  [[nodiscard]] FATHOM_DEVICE Words<4> chunk(int first_row, int row, int at) const {
     if (row >= end - first_row && !planted(Defect::tail_not_zeroed)) return Words<4>{};
     return load_global(memory, first + static_cast<int64_t>(first_row) * stride,
                        row * stride + 8 * at);

@@ -226,8 +226,9 @@ struct Global {
 };
 
 FATHOM_DEVICE Words<4> load_global(const Global<const uint16_t>& array, int64_t at, int offset) {
-  const auto* from = (FATHOM_GLOBAL const WordVector<4>*)((FATHOM_GLOBAL const char*)(array.data + at) +
-                                                       static_cast<uint32_t>(offset) * 2U);
+  const auto* from =
+      (FATHOM_GLOBAL const WordVector<4>*)((FATHOM_GLOBAL const char*)(array.data + at) +
+                                           static_cast<uint32_t>(offset) * 2U);
   return __builtin_bit_cast(Words<4>, *from);
 }
 template <int N>

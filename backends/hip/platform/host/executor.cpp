@@ -55,7 +55,7 @@ bool waits_for_the_same(const Lane& a, const Lane& b) {
 class Engine {
  public:
   void begin_launch(const Launch& launch, std::uint64_t seed, const std::function<void()>& body,
-                    Alarms& alarms);
+                    Alarms& into);
   void run_block(int x, int y);
   void suspend();
 

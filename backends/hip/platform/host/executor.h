@@ -54,9 +54,9 @@ struct Schedule {
   int threads = 1;         ///< OS threads over blocks.
 };
 
-/// Runs `body` once for every lane of every block.
+/// Runs `body` once for every lane of every block; what there is to report goes `into` alarms.
 void run(const Launch& launch, const Schedule& schedule, const std::function<void()>& body,
-         Alarms& alarms);
+         Alarms& into);
 
 /// Inner tiles that all blocks have computed since the start of the program.
 inline std::atomic<std::int64_t> tiles_computed = 0;

@@ -214,8 +214,7 @@ bool is_inside(const Global<T>& array, std::int64_t at, int count) {
 }
 
 /// Eight 16-bit elements; `at` is the same in all lanes of a wave, `offset` is the lane's own.
-inline Words<4> load_global(const Global<const std::uint16_t>& array, std::int64_t at,
-                            int offset) {
+inline Words<4> load_global(const Global<const std::uint16_t>& array, std::int64_t at, int offset) {
   Words<4> words{};
   at += offset;
   if (is_inside(array, at, 8)) std::memcpy(&words, array.data + at, sizeof words);
