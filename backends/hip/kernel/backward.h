@@ -1,0 +1,491 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "backends/hip/kernel/forward.h"
+
+namespace fathom::hip {
+
+// The backward pass without atomics: one kernel for what belongs to a query row (row_data), one for
+// dK and dV by tiles of keys, one for dQ by tiles of queries. Every sum has one order, so that
+// gradients have the same bits in every run.
+
+/// One thread for each query token of a head: its LSE in base 2, and delta = sum of dO O - dLSE.
+/// A row that sees nothing gets +infinity: all its weights are then 0 by themselves.
+template <typename Element, int Dim, int Threads>
+FATHOM_DEVICE void row_data(const Arguments& a, int thread) {
+  const int token = block_x() * Threads + thread;
+  if (token >= a.sequences.query_tokens) return;
+  const int head = block_y();
+  const int sequence = find_sequence(a.sequences.cu_q, a.sequences.count, token);
+  const float lse = load_one(a.lse.memory, a.lse.at(sequence, token, head));
+  float delta = 0;
+  for (int chunk = 0; chunk < Dim / 8; ++chunk) {
+    const Words<4> o = load_global(Global<const uint16_t>{a.o.memory.data, a.o.memory.size, "O"},
+                                   a.o.at(sequence, token, head), 8 * chunk);
+    const Words<4> dout = load_global(a.dout.memory, a.dout.at(sequence, token, head), 8 * chunk);
+    FATHOM_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      delta = fused(low_number<Element>(o[i]), low_number<Element>(dout[i]), delta);
+      delta = fused(high_number<Element>(o[i]), high_number<Element>(dout[i]), delta);
+    }
+  }
+  if (planted(Defect::delta_left_out)) delta = 0;
+  if (a.dlse.memory.data != nullptr && !planted(Defect::lse_cotangent_left_out)) {
+    delta -= load_one(a.dlse.memory, a.dlse.at(sequence, token, head));
+  }
+  store_one(a.row_log2.memory, a.row_log2.at(sequence, token, head),
+            lse == -infinity ? infinity : lse * log2_e);
+  store_one(a.row_delta.memory, a.row_delta.at(sequence, token, head), delta);
+}
+
+/// Shared memory of the kernel for dK and dV.
+template <typename C>
+struct KeyGradientPlan {
+  static constexpr int q = 0;
+  static constexpr int q_transposed = q + C::InnerTile::bytes;
+  static constexpr int dout = q_transposed + C::TransposedTile::bytes;
+  static constexpr int dout_transposed = dout + C::InnerTile::bytes;
+  static constexpr int log2 = dout_transposed + C::TransposedTile::bytes;
+  static constexpr int delta = log2 + 4 * C::inner;
+  static constexpr int k = delta + 4 * C::inner;
+  static constexpr int v = k + (C::left_shared ? C::Resident::bytes : 0);
+  static constexpr int bytes = v + (C::left_shared ? C::Resident::bytes : 0);
+};
+
+/// One lane of the kernel for dK and dV. Block: C::rows keys of one KV head of one sequence, walked
+/// over all queries of all query heads of its group; x is the key, y the query, then the channel.
+template <typename C>
+class KeyGradientLane {
+  using Shape = typename C::Shape;
+  using Element = typename C::Element;
+  using Plan = KeyGradientPlan<C>;
+  using Scores = Accumulators<Shape, C::x_tiles, C::y_tiles>;
+  static constexpr int x_tiles = C::x_tiles;
+  static constexpr int y_tiles = C::y_tiles;
+
+ public:
+  FATHOM_DEVICE KeyGradientLane(const Arguments& arguments, Arena arena)
+      : a_(arguments),
+        q_{shared_field(arena, Plan::q, C::InnerTile::bytes, "Q")},
+        q_transposed_{
+            shared_field(arena, Plan::q_transposed, C::TransposedTile::bytes, "Q transposed")},
+        dout_{shared_field(arena, Plan::dout, C::InnerTile::bytes, "dO")},
+        dout_transposed_{
+            shared_field(arena, Plan::dout_transposed, C::TransposedTile::bytes, "dO transposed")},
+        log2_(shared_field(arena, Plan::log2, 4 * C::inner, "LSE")),
+        delta_(shared_field(arena, Plan::delta, 4 * C::inner, "delta")),
+        k_field_(shared_field(arena, Plan::k, C::Resident::bytes, "K")),
+        v_field_(shared_field(arena, Plan::v, C::Resident::bytes, "V")),
+        lane_(lane_id()),
+        thread_(wave_id() * Shape::wave + lane_),
+        kv_head_(block_y() / C::slices),
+        channel_(block_y() % C::slices * (C::dim / C::slices)) {}
+
+  FATHOM_DEVICE void run() {
+    const BlockRows rows = find_rows(a_.sequences.cu_k, a_.sequences.count, C::rows, block_x());
+    sequence_ = first_lane(rows.sequence);
+    first_ = first_lane(rows.first);
+    mask_ = mask_of(a_.sequences, a_.mask, sequence_);
+    if (first_ >= mask_.keys) return;
+    if (planted(Defect::empty_sequence_skipped) && mask_.queries == 0) return;
+    begin();
+    const TileRange tiles =
+        mask_.query_tiles({first_, least(first_ + C::rows, mask_.keys)}, C::inner);
+    for (int i = 0; i < a_.group; ++i) {
+      if (planted(Defect::group_first_head_only) && i > 0) break;
+      int head = kv_head_ * a_.group + i;
+      if (planted(Defect::group_of_neighbour)) head = (head + a_.group) % a_.query_heads;
+      walk(tiles, head);
+    }
+    finish();
+  }
+
+ private:
+  FATHOM_DEVICE void begin() {
+    scale_ = a_.scale * log2_e;
+    query_ = first_lane(load_one(a_.sequences.cu_q, sequence_));
+    key_ = first_lane(load_one(a_.sequences.cu_k, sequence_));
+    k_.load(source_of(a_.k, sequence_, key_, kv_head_, mask_.keys), first_, k_field_);
+    v_.load(source_of(a_.v, sequence_, key_, kv_head_, mask_.keys), first_, v_field_);
+    dk_.clear();
+    dv_.clear();
+    FATHOM_UNROLL
+    for (int x = 0; x < x_tiles; ++x) {
+      FATHOM_UNROLL
+      for (int row = 0; row < Shape::rows; ++row) {
+        const int e = row * (Shape::d_size / Shape::rows);
+        queries_[x][row] = mask_.queries_of(first_ + wave_id() * C::wave_rows + x * Shape::x +
+                                            Shape::d_at(lane_, e).x);
+      }
+    }
+  }
+
+  FATHOM_DEVICE void walk(const TileRange& tiles, int head) {
+    const int end = first_lane(tiles.visited.end);
+    const Interval full{first_lane(tiles.full.begin), first_lane(tiles.full.end)};
+    head_ = head;
+    q_source_ = source_of(a_.q, sequence_, query_, head, mask_.queries);
+    dout_source_ = source_of(a_.dout, sequence_, query_, head, mask_.queries);
+    int tile = first_lane(tiles.visited.begin);
+    if (C::prefetch && tile < end) load(tile);
+    for (; tile < end; ++tile) {
+      if (!planted(Defect::no_barrier_before_store)) barrier();
+      fill(tile);
+      if (!planted(Defect::no_barrier_after_store)) barrier();
+      if (C::prefetch && tile + 1 < end) load(tile + 1);
+      count_tile();
+      attend(tile * C::inner, tile < full.begin || tile >= full.end);
+    }
+  }
+
+  FATHOM_DEVICE void load(int tile) {
+    staged_q_.load(q_source_, tile * C::inner, thread_);
+    staged_dout_.load(dout_source_, tile * C::inner, thread_);
+    load_row_data(tile);
+  }
+
+  FATHOM_DEVICE void load_row_data(int tile) {
+    int query = tile * C::inner + thread_;
+    if (planted(Defect::row_data_of_neighbour)) ++query;
+    staged_log2_ = infinity;
+    staged_delta_ = 0;
+    if (thread_ >= C::inner || query >= mask_.queries) return;
+    const int64_t at = a_.row_log2.at(sequence_, query_ + query, head_);
+    staged_log2_ = load_one(a_.row_log2.memory, at);
+    staged_delta_ = load_one(a_.row_delta.memory, at);
+  }
+
+  /// Puts a tile into shared memory; what was not loaded ahead passes through registers in turn.
+  FATHOM_DEVICE void fill(int tile) {
+    if (!C::prefetch) staged_q_.load(q_source_, tile * C::inner, thread_);
+    staged_q_.store(q_, thread_);
+    staged_q_.template store_transposed<Shape>(q_transposed_, thread_);
+    if (!C::prefetch) staged_dout_.load(dout_source_, tile * C::inner, thread_);
+    staged_dout_.store(dout_, thread_);
+    staged_dout_.template store_transposed<Shape>(dout_transposed_, thread_);
+    if (!C::prefetch) load_row_data(tile);
+    if (thread_ < C::inner) {
+      store_shared_float(log2_, 4 * thread_, staged_log2_);
+      store_shared_float(delta_, 4 * thread_, staged_delta_);
+    }
+  }
+
+  /// Adds what the queries first_query .. first_query + C::inner of one head contribute.
+  FATHOM_DEVICE void attend(int first_query, bool masked) {
+    Scores p;
+    p.clear();
+    multiply<Element>(k_, q_, 0, p);
+    weigh(p);
+    if (masked) hide(p, first_query);
+    multiply<Element>(as_left<Element>(p), dout_transposed_, channel_, dv_);
+    Scores dp;
+    dp.clear();
+    multiply<Element>(v_, dout_, 0, dp);
+    differentiate(p, dp);
+    multiply<Element>(as_left<Element>(dp), q_transposed_, channel_, dk_);
+  }
+
+  FATHOM_DEVICE void weigh(Scores& s) const {
+    FATHOM_UNROLL
+    for (int y = 0; y < y_tiles; ++y) {
+      FATHOM_UNROLL
+      for (int e = 0; e < Shape::d_size; e += Shape::run) {
+        const auto log2 =
+            load_shared_floats<Shape::run>(log2_, 4 * (y * Shape::y + Shape::d_at(lane_, e).y));
+        FATHOM_UNROLL
+        for (int x = 0; x < x_tiles; ++x) {
+          FATHOM_UNROLL
+          for (int i = 0; i < Shape::run; ++i) {
+            float& number = s.tile[x][y][e + i];
+            number = exp2_fast(fused(number, scale_, -log2[i]));
+          }
+        }
+      }
+    }
+  }
+
+  FATHOM_DEVICE void hide(Scores& p, int first_query) const {
+    FATHOM_UNROLL
+    for (int x = 0; x < x_tiles; ++x) {
+      FATHOM_UNROLL
+      for (int y = 0; y < y_tiles; ++y) {
+        FATHOM_UNROLL
+        for (int e = 0; e < Shape::d_size; ++e) {
+          const int query = first_query + y * Shape::y + Shape::d_at(lane_, e).y;
+          if (!queries_[x][Shape::row_of(e)].holds(query)) p.tile[x][y][e] = 0;
+        }
+      }
+    }
+  }
+
+  /// dP to dS = P (dP - delta). Where P is 0, dS is: dP of a pair that the mask hides may be
+  /// anything.
+  FATHOM_DEVICE void differentiate(const Scores& p, Scores& dp) const {
+    FATHOM_UNROLL
+    for (int y = 0; y < y_tiles; ++y) {
+      FATHOM_UNROLL
+      for (int e = 0; e < Shape::d_size; e += Shape::run) {
+        const auto delta =
+            load_shared_floats<Shape::run>(delta_, 4 * (y * Shape::y + Shape::d_at(lane_, e).y));
+        FATHOM_UNROLL
+        for (int x = 0; x < x_tiles; ++x) {
+          FATHOM_UNROLL
+          for (int i = 0; i < Shape::run; ++i) {
+            const float weight = p.tile[x][y][e + i];
+            float& number = dp.tile[x][y][e + i];
+            number = weight == 0 ? 0.0F : weight * (number - delta[i]);
+          }
+        }
+      }
+    }
+  }
+
+  FATHOM_DEVICE void finish() {
+    float scales[x_tiles][Shape::rows];
+    float ones[x_tiles][Shape::rows];
+    FATHOM_UNROLL
+    for (int i = 0; i < x_tiles * Shape::rows; ++i) {
+      scales[i / Shape::rows][i % Shape::rows] =
+          planted(Defect::dk_scaled_twice) ? a_.scale * a_.scale : a_.scale;
+      ones[i / Shape::rows][i % Shape::rows] = 1;
+    }
+    const int first = first_ + wave_id() * C::wave_rows;
+    store_rows<Element>(dk_, scales, a_.dk, a_.dk.at(sequence_, key_, kv_head_), first, mask_.keys,
+                        channel_);
+    store_rows<Element>(dv_, ones, a_.dv, a_.dv.at(sequence_, key_, kv_head_), first, mask_.keys,
+                        channel_);
+  }
+
+  const Arguments& a_;
+  typename C::InnerTile q_;
+  typename C::TransposedTile q_transposed_;
+  typename C::InnerTile dout_;
+  typename C::TransposedTile dout_transposed_;
+  Shared log2_;
+  Shared delta_;
+  Shared k_field_;
+  Shared v_field_;
+  int lane_;
+  int thread_;
+  int kv_head_;
+  int channel_;  ///< First channel of the block's slice of dK and dV.
+  int head_ = 0;
+  int sequence_ = 0;
+  int first_ = 0;
+  int query_ = 0;  ///< First tokens of the sequence.
+  int key_ = 0;
+  SequenceMask mask_{};
+  float scale_ = 0;
+  Kept<C> k_;
+  Kept<C> v_;
+  Source q_source_;
+  Source dout_source_;
+  typename C::Loader staged_q_;
+  typename C::Loader staged_dout_;
+  float staged_log2_ = 0;
+  float staged_delta_ = 0;
+  Interval queries_[x_tiles][Shape::rows];
+  Accumulators<Shape, x_tiles, C::channel_tiles> dk_;
+  Accumulators<Shape, x_tiles, C::channel_tiles> dv_;
+};
+
+/// Shared memory of the kernel for dQ.
+template <typename C>
+struct QueryGradientPlan {
+  static constexpr int k = 0;
+  static constexpr int k_transposed = k + C::InnerTile::bytes;
+  static constexpr int v = k_transposed + C::TransposedTile::bytes;
+  static constexpr int q = v + C::InnerTile::bytes;
+  static constexpr int dout = q + (C::left_shared ? C::Resident::bytes : 0);
+  static constexpr int bytes = dout + (C::left_shared ? C::Resident::bytes : 0);
+};
+
+/// One lane of the kernel for dQ. Block: C::rows queries of one head; x is the query, y the key,
+/// then the channel.
+template <typename C>
+class QueryGradientLane {
+  using Shape = typename C::Shape;
+  using Element = typename C::Element;
+  using Plan = QueryGradientPlan<C>;
+  using Scores = Accumulators<Shape, C::x_tiles, C::y_tiles>;
+  static constexpr int x_tiles = C::x_tiles;
+  static constexpr int y_tiles = C::y_tiles;
+  using Statistic = float[x_tiles][Shape::rows];
+
+ public:
+  FATHOM_DEVICE QueryGradientLane(const Arguments& arguments, Arena arena)
+      : a_(arguments),
+        k_{shared_field(arena, Plan::k, C::InnerTile::bytes, "K")},
+        k_transposed_{
+            shared_field(arena, Plan::k_transposed, C::TransposedTile::bytes, "K transposed")},
+        v_{shared_field(arena, Plan::v, C::InnerTile::bytes, "V")},
+        q_field_(shared_field(arena, Plan::q, C::Resident::bytes, "Q")),
+        dout_field_(shared_field(arena, Plan::dout, C::Resident::bytes, "dO")),
+        lane_(lane_id()),
+        thread_(wave_id() * Shape::wave + lane_),
+        head_(block_y() / C::slices),
+        channel_(block_y() % C::slices * (C::dim / C::slices)) {}
+
+  FATHOM_DEVICE void run() {
+    const BlockRows rows = find_rows(a_.sequences.cu_q, a_.sequences.count, C::rows, block_x());
+    sequence_ = first_lane(rows.sequence);
+    first_ = first_lane(rows.first);
+    mask_ = mask_of(a_.sequences, a_.mask, sequence_);
+    if (first_ < 0 || first_ >= mask_.queries) return;
+    begin();
+    walk(mask_.key_tiles({first_, least(first_ + C::rows, mask_.queries)}, C::inner));
+    Statistic scales;
+    FATHOM_UNROLL
+    for (int i = 0; i < x_tiles * Shape::rows; ++i) {
+      scales[i / Shape::rows][i % Shape::rows] = a_.scale;
+    }
+    store_rows<Element>(dq_, scales, a_.dq, a_.dq.at(sequence_, query_, head_),
+                        first_ + wave_id() * C::wave_rows, mask_.queries, channel_);
+  }
+
+ private:
+  FATHOM_DEVICE void begin() {
+    scale_ = a_.scale * log2_e;
+    query_ = first_lane(load_one(a_.sequences.cu_q, sequence_));
+    const int key = first_lane(load_one(a_.sequences.cu_k, sequence_));
+    const int kv_head = head_ / a_.group;
+    q_.load(source_of(a_.q, sequence_, query_, head_, mask_.queries), first_, q_field_);
+    dout_.load(source_of(a_.dout, sequence_, query_, head_, mask_.queries), first_, dout_field_);
+    k_source_ = source_of(a_.k, sequence_, key, kv_head, mask_.keys);
+    v_source_ = source_of(a_.v, sequence_, key, kv_head, mask_.keys);
+    dq_.clear();
+    FATHOM_UNROLL
+    for (int x = 0; x < x_tiles; ++x) {
+      FATHOM_UNROLL
+      for (int row = 0; row < Shape::rows; ++row) {
+        const int e = row * (Shape::d_size / Shape::rows);
+        const int query =
+            first_ + wave_id() * C::wave_rows + x * Shape::x + Shape::d_at(lane_, e).x;
+        keys_[x][row] = mask_.keys_of(query);
+        log2_[x][row] = infinity;
+        delta_[x][row] = 0;
+        if (query >= mask_.queries) continue;
+        const int64_t at = a_.row_log2.at(sequence_, query_ + query, head_);
+        log2_[x][row] = load_one(a_.row_log2.memory, at);
+        delta_[x][row] = load_one(a_.row_delta.memory, at);
+      }
+    }
+  }
+
+  FATHOM_DEVICE void walk(const TileRange& tiles) {
+    const int end = first_lane(tiles.visited.end);
+    const Interval full{first_lane(tiles.full.begin), first_lane(tiles.full.end)};
+    int tile = first_lane(tiles.visited.begin);
+    if (C::prefetch && tile < end) load(tile);
+    for (; tile < end; ++tile) {
+      if (!planted(Defect::no_barrier_before_store)) barrier();
+      fill(tile);
+      if (!planted(Defect::no_barrier_after_store)) barrier();
+      if (C::prefetch && tile + 1 < end) load(tile + 1);
+      count_tile();
+      attend(tile * C::inner, tile < full.begin || tile >= full.end);
+    }
+  }
+
+  FATHOM_DEVICE void load(int tile) {
+    staged_k_.load(k_source_, tile * C::inner, thread_);
+    staged_v_.load(v_source_, tile * C::inner, thread_);
+  }
+
+  FATHOM_DEVICE void fill(int tile) {
+    if (!C::prefetch) staged_k_.load(k_source_, tile * C::inner, thread_);
+    staged_k_.store(k_, thread_);
+    staged_k_.template store_transposed<Shape>(k_transposed_, thread_);
+    if (!C::prefetch) staged_v_.load(v_source_, tile * C::inner, thread_);
+    staged_v_.store(v_, thread_);
+  }
+
+  FATHOM_DEVICE void attend(int first_key, bool masked) {
+    Scores p;
+    p.clear();
+    multiply<Element>(q_, k_, 0, p);
+    weigh(p);
+    if (masked) hide(p, first_key);
+    Scores dp;
+    dp.clear();
+    multiply<Element>(dout_, v_, 0, dp);
+    FATHOM_UNROLL
+    for (int x = 0; x < x_tiles; ++x) {
+      FATHOM_UNROLL
+      for (int y = 0; y < y_tiles; ++y) {
+        FATHOM_UNROLL
+        for (int e = 0; e < Shape::d_size; ++e) {
+          const float weight = p.tile[x][y][e];
+          float& number = dp.tile[x][y][e];
+          number = weight == 0 ? 0.0F : weight * (number - delta_[x][Shape::row_of(e)]);
+        }
+      }
+    }
+    multiply<Element>(as_left<Element>(dp), k_transposed_, channel_, dq_);
+  }
+
+  FATHOM_DEVICE void weigh(Scores& s) const {
+    FATHOM_UNROLL
+    for (int x = 0; x < x_tiles; ++x) {
+      FATHOM_UNROLL
+      for (int y = 0; y < y_tiles; ++y) {
+        FATHOM_UNROLL
+        for (int e = 0; e < Shape::d_size; ++e) {
+          float& number = s.tile[x][y][e];
+          number = exp2_fast(fused(number, scale_, -log2_[x][Shape::row_of(e)]));
+        }
+      }
+    }
+  }
+
+  FATHOM_DEVICE void hide(Scores& p, int first_key) const {
+    FATHOM_UNROLL
+    for (int x = 0; x < x_tiles; ++x) {
+      FATHOM_UNROLL
+      for (int y = 0; y < y_tiles; ++y) {
+        FATHOM_UNROLL
+        for (int e = 0; e < Shape::d_size; ++e) {
+          const int key = first_key + y * Shape::y + Shape::d_at(lane_, e).y;
+          if (!keys_[x][Shape::row_of(e)].holds(key)) p.tile[x][y][e] = 0;
+        }
+      }
+    }
+  }
+
+  const Arguments& a_;
+  typename C::InnerTile k_;
+  typename C::TransposedTile k_transposed_;
+  typename C::InnerTile v_;
+  Shared q_field_;
+  Shared dout_field_;
+  int lane_;
+  int thread_;
+  int head_;
+  int channel_;  ///< First channel of the block's slice of dQ.
+  int sequence_ = 0;
+  int first_ = 0;
+  int query_ = 0;
+  SequenceMask mask_{};
+  float scale_ = 0;
+  Kept<C> q_;
+  Kept<C> dout_;
+  Source k_source_;
+  Source v_source_;
+  typename C::Loader staged_k_;
+  typename C::Loader staged_v_;
+  Interval keys_[x_tiles][Shape::rows];
+  Statistic log2_;
+  Statistic delta_;
+  Accumulators<Shape, x_tiles, C::channel_tiles> dq_;
+};
+
+template <typename C>
+FATHOM_DEVICE void key_gradient(const Arguments& arguments, Arena arena) {
+  KeyGradientLane<C>(arguments, arena).run();
+}
+template <typename C>
+FATHOM_DEVICE void query_gradient(const Arguments& arguments, Arena arena) {
+  QueryGradientLane<C>(arguments, arena).run();
+}
+
+}  // namespace fathom::hip
