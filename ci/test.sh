@@ -71,7 +71,7 @@ stage_format() {
 }
 stage_tidy() {
   command -v clang-tidy-14 > /dev/null || { say "clang-tidy-14 is not installed"; return "$absent"; }
-  cmake --preset dev -DFATHOM_WITH_TORCH=OFF > build/dev.log && ci/tidy.py build/dev
+  ci/tidy.py build/release
 }
 
 # run_stage <name>: runs it and enters it into the count, unless the tests it ran are there already.

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs clang-tidy 14 over our sources, once per file and content.
+"""Runs clang-tidy 14 over our sources, once per compilation and content.
 
     ci/tidy.py BUILD_FOLDER
 
 Left out, because they take longer than all the rest (the tidy preset has them): tests, benchmarks,
-sources that include libtorch, the path-sensitive analyzer, and the slower half of the bugprone checks. A file that was clean is not looked at
-again until it, a header of ours that it reaches, its command or .clang-tidy changes. Exit status 1 if
-anything was found.
+sources that include libtorch, the path-sensitive analyzer, and the slower half of the bugprone checks.
+What was clean is not looked at again until a source of it, a header of ours that it reaches, its command
+or .clang-tidy changes. In a unity build several sources are one compilation, which is quicker. Exit status
+1 if anything was found.
 """
 
 import concurrent.futures
@@ -27,16 +28,28 @@ ARGUMENTS = ["--quiet", "--checks=-clang-analyzer-*,-bugprone-*," + ",".join("bu
 OURS = re.compile(r"(harness|backends|reference|cases|reports)/.*\.cpp")
 LEFT_OUT = re.compile(r"/(tests|benchmarks)/|^backends/torch/")
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
+UNITY = re.compile(r"/Unity/unity_\d+_cxx\.cxx$")
 NOISE = re.compile(r"^\d+ warnings? (generated|treated)|^Suppressed |^Use -header-filter")
 
 
+def sources_of(root, file):
+    """The sources that one compilation reads: the file, or what a unity build put together."""
+    path = root / file
+    if not UNITY.search(str(file)):
+        return [str(file)]
+    return [os.path.relpath(member, root) for member in INCLUDE.findall(path.read_text())]
+
+
 def commands(root, build):
-    """Our sources with their compile command; the first one where a file is built several times."""
-    found = {}
+    """Our compilations, by what they read; the first one where a file is built several times."""
+    found, seen = {}, set()
     for entry in json.loads((build / "compile_commands.json").read_text()):
         file = os.path.relpath(entry["file"], root)
-        if OURS.fullmatch(file) and not LEFT_OUT.search(file):
-            found.setdefault(file, entry)
+        sources = sources_of(root, file)
+        ours = all(OURS.fullmatch(source) and not LEFT_OUT.search(source) for source in sources)
+        if ours and not set(sources) <= seen:
+            seen.update(sources)
+            found[file] = entry
     return found
 
 
@@ -52,7 +65,10 @@ def reached(root, file, seen):
 
 def key(root, file, entry):
     """A name that changes with whatever could change the answer."""
-    names = [".clang-tidy", *sorted(reached(root, file, set()))]
+    seen = set()
+    for source in sources_of(root, file):
+        reached(root, source, seen)
+    names = [".clang-tidy", *sorted(seen)]
     parts = [entry["command"].encode(), *map(str.encode, ARGUMENTS)]
     parts += [part for name in names for part in (name.encode(), (root / name).read_bytes())]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
@@ -87,10 +103,10 @@ def look_at_all(root, build):
 
 def main():
     if len(sys.argv) != 2 or not (pathlib.Path(sys.argv[1]) / "compile_commands.json").is_file():
-        sys.exit("usage: ci/tidy.py BUILD_FOLDER, one that was configured with compile_commands.json and no unity build")
+        sys.exit("usage: ci/tidy.py BUILD_FOLDER, one that was configured with compile_commands.json")
     root = pathlib.Path(__file__).resolve().parent.parent
     files, looked_at, bad = look_at_all(root, pathlib.Path(sys.argv[1]))
-    print(f"{files} files, {looked_at} looked at, {bad} with findings.")
+    print(f"{files} compilations, {looked_at} looked at, {bad} with findings.")
     return 1 if bad or not files else 0
 
 
