@@ -44,7 +44,8 @@ std::set<std::string> keys_of(const Json& object) {
 }
 
 TEST(SuiteSchemaTest, AcceptsEveryShippedSuite) {
-  for (const char* name : {"smoke.json", "ci.json", "hrm_text.json"}) {
+  for (const char* name : {"smoke.json", "ci.json", "hrm_text.json", "probes.json", "power.json",
+                           "peers.json", "calibration.json", "flex.json"}) {
     EXPECT_EQ(objection("suite.schema.json", read_json_file(cases_folder / name)), "") << name;
   }
 }

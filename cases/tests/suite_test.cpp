@@ -218,7 +218,9 @@ TEST_P(ShippedSuiteTest, EveryCaseReadsBackFromItsNameAndHasAnIdOfItsOwn) {
   EXPECT_EQ(ids.size(), 2 * suite_.cases.size());
 }
 
-INSTANTIATE_TEST_SUITE_P(Suites, ShippedSuiteTest, testing::Values("smoke", "ci", "hrm_text"),
+INSTANTIATE_TEST_SUITE_P(Suites, ShippedSuiteTest,
+                         testing::Values("smoke", "ci", "hrm_text", "probes", "power", "peers",
+                                         "calibration", "flex"),
                          [](const auto& info) { return std::string(info.param); });
 
 bool any_case(const Suite& suite, const std::function<bool(const Case&)>& holds) {
