@@ -61,9 +61,7 @@ class FakePlan : public worker::Plan {
   }
 
   [[nodiscard]] std::map<TensorName, Transport> transports() const override {
-    std::map<TensorName, Transport> transports;
-    for (const auto& [name, view] : outputs_) transports[name] = Transport::in_place;
-    return transports;
+    return worker::all_in_place(outputs_);
   }
 
   [[nodiscard]] worker::TimeAnswer time(const worker::TimeRequest& request) override {
@@ -80,9 +78,7 @@ class FakePlan : public worker::Plan {
   }
 
   [[nodiscard]] MemoryUse memory() override {
-    Index output_bytes = 0;
-    for (const auto& [name, view] : outputs_) output_bytes += byte_count(view.spec);
-    return {Index{4096}, "resident", "", output_bytes};
+    return {Index{4096}, "resident", "", worker::output_bytes(outputs_)};
   }
 
  private:

@@ -28,9 +28,7 @@ class HostPlan : public worker::Plan {
   }
 
   [[nodiscard]] std::map<TensorName, Transport> transports() const override {
-    std::map<TensorName, Transport> transports;
-    for (const auto& [name, view] : outputs_) transports[name] = Transport::in_place;
-    return transports;
+    return worker::all_in_place(outputs_);
   }
 
   [[nodiscard]] worker::TimeAnswer time(const worker::TimeRequest& /*request*/) override {
@@ -38,9 +36,7 @@ class HostPlan : public worker::Plan {
   }
 
   [[nodiscard]] MemoryUse memory() override {
-    Index output_bytes = 0;
-    for (const auto& [name, view] : outputs_) output_bytes += byte_count(view.spec);
-    return worker::resident_growth([this] { execute(); }, output_bytes);
+    return worker::resident_growth([this] { execute(); }, worker::output_bytes(outputs_));
   }
 
  private:

@@ -62,6 +62,11 @@ class Plan {
 using InputViews = std::map<TensorName, TensorView>;
 using OutputViews = std::map<TensorName, MutableTensorView>;
 
+/// For a Plan whose kernel writes every output into the shared tensors itself.
+std::map<TensorName, Transport> all_in_place(const OutputViews& outputs);
+/// What all outputs take together.
+Index output_bytes(const OutputViews& outputs);
+
 /// An attention implementation under test, as its worker sees it.
 class Backend {
  public:
