@@ -13,6 +13,7 @@ the only way with numpy. The protocol behind this is harness/protocol/README.md.
 """
 
 import array
+import contextlib
 import ctypes
 import json
 import mmap
@@ -207,6 +208,9 @@ class Numpy:
         rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("uint16")
         return self.np.where(self.np.isnan(value), self.np.uint16(0x7FC0), rounded)
 
+    def no_grad(self):
+        return contextlib.nullcontext()
+
     def zeros(self, shape, dtype):
         return self.np.zeros(shape, "float32" if dtype == "bf16" else self.DTYPES[dtype])
 
@@ -258,6 +262,9 @@ class Torch:
 
     def store(self, memory, slot, value):
         self.view(memory, slot).copy_(value.detach())
+
+    def no_grad(self):
+        return self.torch.no_grad()
 
     def zeros(self, shape, dtype):
         return self.torch.zeros(shape, dtype=self.dtype(dtype), device=self.device)
@@ -392,7 +399,6 @@ class Plan:
         self.memory, self.outputs = memory, outputs
         self.inputs = {slot["name"]: arrays.load(memory, slot) for slot in inputs}
         self.loop = lowering == "loop"
-        self.pieces = pieces(problem, lowering)
         backend.prepare(problem, lowering)
 
     def execute(self):
@@ -417,9 +423,8 @@ class Plan:
 
     # Which tensors lie where: what a sequence's part of each is.
 
-    def _part(self, name, tensor, number, piece_of=None):
-        """The part of one sequence: (H,S,D), or (H,S) for an LSE."""
-        problem = piece_of or self.problem
+    def _part(self, problem, name, tensor, number):
+        """The part of one sequence of the Problem: (H,S,D), or (H,S) for an LSE."""
         keys = name in ("k", "v", "dk", "dv")
         if problem.packed:
             starts = problem.cu_seqlens_k if keys else problem.cu_seqlens_q
@@ -428,27 +433,32 @@ class Plan:
                 return tensor[:, begin:end]
             return tensor[begin:end].swapaxes(0, 1)
         one = tensor[number]
-        return one if name in ("lse", "dlse") or self.problem.layout == "bhsd" else one.swapaxes(0, 1)
+        return one if name in ("lse", "dlse") or problem.layout == "bhsd" else one.swapaxes(0, 1)
+
+    def parts(self, inputs, problem=None):
+        """Each call's Problem with its inputs: whole tensors, or for `loop` one sequence of each."""
+        problem = problem or self.problem
+        for number, piece in enumerate(pieces(problem, self.lowering)):
+            yield piece, {n: self._part(problem, n, t, number) for n, t in inputs.items()} if self.loop else inputs
 
     def _answer(self):
         if not self.loop:
-            return self._run_piece(self.problem, self.inputs, None)
+            return self._run_piece(self.problem, self.inputs)
         whole = {slot["name"]: self.arrays.zeros(slot["shape"], slot["dtype"]) for slot in self.outputs}
         missing = set()
-        for number, piece in enumerate(self.pieces):
-            inputs = {name: self._part(name, tensor, number) for name, tensor in self.inputs.items()}
-            answer = self._run_piece(piece, inputs, number)
+        for piece, inputs in self.parts(self.inputs):
+            answer = self._run_piece(piece, inputs)
             for slot in self.outputs:
                 name = slot["name"]
                 if answer.get(name) is None:
                     missing.add(name)
                     continue
-                target = self._part(name, whole[name], number)
+                target = self._part(self.problem, name, whole[name], piece.number)
                 self.arrays.check(name, answer[name], {**slot, "shape": list(target.shape)})
                 target[...] = answer[name].detach() if hasattr(answer[name], "detach") else answer[name]
         return {name: tensor for name, tensor in whole.items() if name not in missing}
 
-    def _run_piece(self, problem, inputs, number):
+    def _run_piece(self, problem, inputs):
         """All outputs of one call."""
         if not problem.backward:
             return self._forward(problem, inputs)
@@ -462,11 +472,8 @@ class Plan:
         return dict(zip(("o", "lse"), result))
 
     def _call(self, problem, q, k, v):
-        if self.arrays.device == "cpu" and isinstance(self.arrays, Numpy) or problem.backward:
+        with contextlib.nullcontext() if problem.backward else self.arrays.no_grad():
             result = self.backend.forward(q, k, v, problem)
-        else:
-            with self.arrays.torch.no_grad():
-                result = self.backend.forward(q, k, v, problem)
         if not isinstance(result, (tuple, list)):
             return result, None
         if len(result) != 2:
@@ -511,25 +518,20 @@ class Plan:
     # What is timed: forward alone, or backward alone with the forward's answer at hand.
 
     def timed(self, which):
-        pieces = self.pieces
-        parts = [
-            {name: self._part(name, tensor, i) for name, tensor in self.inputs.items()} if self.loop else self.inputs
-            for i in range(len(pieces))
-        ]
+        parts = list(self.parts(self.inputs))
         if which == "forward":
-            return lambda: [self._forward_only(piece, part) for piece, part in zip(pieces, parts)]
+            return lambda: [self.forward_only(*part) for part in parts]
         if which != "backward" or not self.problem.backward:
             return None
         if self.backend.gradients is not None:
-            answers = [self._forward(piece, part) for piece, part in zip(pieces, parts)]
-            return lambda: [self._explicit_gradients(*args) for args in zip(pieces, parts, answers)]
-        graphs = [self._recorded(piece, part) for piece, part in zip(pieces, parts)]
-        return lambda: [self._autograd(*graph, part, retain=True) for graph, part in zip(graphs, parts)]
+            answers = [self._forward(*part) for part in parts]
+            return lambda: [self._explicit_gradients(*part, answer) for part, answer in zip(parts, answers)]
+        graphs = [self._recorded(*part) for part in parts]
+        return lambda: [self._autograd(*graph, inputs, retain=True) for graph, (_, inputs) in zip(graphs, parts)]
 
-    def _forward_only(self, piece, inputs):
-        if isinstance(self.arrays, Numpy):
-            return self.backend.forward(inputs["q"], inputs["k"], inputs["v"], piece)
-        with self.arrays.torch.no_grad():
+    def forward_only(self, piece, inputs):
+        """What the function returns, without a graph for gradients."""
+        with self.arrays.no_grad():
             return self.backend.forward(inputs["q"], inputs["k"], inputs["v"], piece)
 
 
@@ -661,14 +663,13 @@ class GraphHonesty:
         def body():
             for problem, inputs in ((plan.problem, self.inputs), self._grown(8), self._grown(23)):
                 plan.backend.prepare(problem, plan.lowering)
-                for number, piece in enumerate(pieces(problem, plan.lowering)):
-                    part = {n: plan._part(n, t, number, piece_of=problem) for n, t in inputs.items()} if plan.loop else inputs
+                for piece, part in plan.parts(inputs, problem):
                     with torch.no_grad():
                         compiled(part["q"], part["k"], part["v"], piece)
 
         fact = _tried(body, "torch.compile(fullgraph=True)")
         plan.backend.prepare(plan.problem, plan.lowering)
-        if fact["holds"] and counter.frame_count > 2 * len(plan.pieces):
+        if fact["holds"] and counter.frame_count > 2 * len(pieces(plan.problem, plan.lowering)):
             return _fact(False, f"compiled anew for each of three lengths ({counter.frame_count} times)")
         return fact
 
@@ -706,11 +707,8 @@ class GraphHonesty:
         return _tried(body, "torch.cuda.graph")
 
     def _forward(self, inputs=None):
-        plan, inputs = self.plan, inputs or self.inputs
-        for number, piece in enumerate(plan.pieces):
-            part = {n: plan._part(n, t, number) for n, t in inputs.items()} if plan.loop else inputs
-            with self.torch.no_grad():
-                plan.backend.forward(part["q"], part["k"], part["v"], piece)
+        for piece, part in self.plan.parts(inputs or self.inputs):
+            self.plan.forward_only(piece, part)
 
 
 # ------------------------------------------------------------------------------------------- the protocol
