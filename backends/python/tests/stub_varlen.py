@@ -17,6 +17,7 @@ import pathlib
 import sys
 
 import torch
+from torch.library import Library
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
@@ -101,7 +102,7 @@ class Stub:
 
 def register(plant):
     """The stub as torch's op on CPUs; the library must outlive every call."""
-    stub, library = Stub(plant), torch.library.Library("aten", "IMPL")
+    stub, library = Stub(plant), Library("aten", "IMPL")
     library.impl("_flash_attention_forward", stub.forward, "CPU")
     library.impl("_flash_attention_backward", stub.backward, "CPU")
     return library
