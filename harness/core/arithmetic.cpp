@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/core/arithmetic.h"
 
-#include "harness/core/error.h"
 #include "harness/core/text.h"
+#include "harness/core/words.h"
 
-#include <algorithm>
 #include <array>
-#include <vector>
 
 namespace fathom {
 namespace {
@@ -17,30 +15,6 @@ constexpr std::array<View, 3> rounding_words{"rne", "rtz", "rna"};
 constexpr std::array<View, 6> accumulator_words{"fp64", "fp32", "fp16", "bf16", "tf32x1", "tf32x3"};
 constexpr std::array<View, 2> delta_words{"o_rounded", "fp32"};
 constexpr std::array<View, 3> empty_lse_words{"-inf", "+inf", "0"};
-
-template <typename Enum>
-std::string word(Enum value, std::span<const View> words) {
-  return std::string(words[static_cast<std::size_t>(value)]);
-}
-
-[[noreturn]] void bad_value(View key, View value, const std::string& want) {
-  throw DataError("arithmetic " + std::string(key) + " is '" + std::string(value) +
-                  "'; it must be " + want);
-}
-
-template <typename Enum>
-Enum from_word(View key, View value, std::span<const View> words) {
-  const auto at = std::find(words.begin(), words.end(), value);
-  if (at != words.end()) return static_cast<Enum>(at - words.begin());
-  bad_value(key, value,
-            "one of " + join(std::vector<std::string>(words.begin(), words.end()), ", "));
-}
-
-Dtype dtype_from(View key, View value) {
-  const auto dtype = parse_dtype(value);
-  if (!dtype) bad_value(key, value, "one of f64, f32, f16, bf16");
-  return *dtype;
-}
 
 int tile_from(View key, View value) {
   const auto tile = parse_index(value);
@@ -54,10 +28,10 @@ double error_from(View key, View value) {
   return *error;
 }
 
-const std::array fields{
+const std::array arithmetic_table{
     ArithmeticField{"p_dtype",
                     [](const Arithmetic& a) { return std::string(to_string(a.p_dtype)); },
-                    [](Arithmetic& a, View v) { a.p_dtype = dtype_from("p_dtype", v); }},
+                    [](Arithmetic& a, View v) { a.p_dtype = dtype_from_word("p_dtype", v); }},
     ArithmeticField{"p_round", [](const Arithmetic& a) { return word(a.p_round, rounding_words); },
                     [](Arithmetic& a, View v) {
                       a.p_round = from_word<Rounding>("p_round", v, rounding_words);
@@ -77,7 +51,7 @@ const std::array fields{
                     }},
     ArithmeticField{"ds_dtype",
                     [](const Arithmetic& a) { return std::string(to_string(a.ds_dtype)); },
-                    [](Arithmetic& a, View v) { a.ds_dtype = dtype_from("ds_dtype", v); }},
+                    [](Arithmetic& a, View v) { a.ds_dtype = dtype_from_word("ds_dtype", v); }},
     ArithmeticField{"delta_src", [](const Arithmetic& a) { return word(a.delta_src, delta_words); },
                     [](Arithmetic& a, View v) {
                       a.delta_src = from_word<DeltaSource>("delta_src", v, delta_words);
@@ -85,7 +59,7 @@ const std::array fields{
     ArithmeticField{
         "split_partial",
         [](const Arithmetic& a) { return std::string(to_string(a.split_partial)); },
-        [](Arithmetic& a, View v) { a.split_partial = dtype_from("split_partial", v); }},
+        [](Arithmetic& a, View v) { a.split_partial = dtype_from_word("split_partial", v); }},
     ArithmeticField{"exp_rel", [](const Arithmetic& a) { return to_text(a.exp_rel); },
                     [](Arithmetic& a, View v) { a.exp_rel = error_from("exp_rel", v); }},
     ArithmeticField{"empty_row_lse",
@@ -104,13 +78,13 @@ const std::array fields{
 }  // namespace
 
 std::span<const ArithmeticField> arithmetic_fields() {
-  return fields;
+  return arithmetic_table;
 }
 
 std::string to_string(const Arithmetic& arithmetic) {
   static const Arithmetic defaults;
   std::string text;
-  for (const ArithmeticField& field : fields) {
+  for (const ArithmeticField& field : arithmetic_table) {
     const std::string value = field.get(arithmetic);
     if (value == field.get(defaults)) continue;
     if (!text.empty()) text += ' ';

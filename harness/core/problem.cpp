@@ -3,6 +3,7 @@
 
 #include "harness/core/error.h"
 #include "harness/core/text.h"
+#include "harness/core/words.h"
 
 #include <algorithm>
 #include <array>
@@ -11,29 +12,10 @@
 namespace fathom {
 namespace {
 
-[[noreturn]] void bad_value(std::string_view key, std::string_view value, std::string_view want) {
-  throw DataError(std::string(key) + " is '" + std::string(value) + "'; it must be " +
-                  std::string(want));
-}
-
 /// Spelled values of an enumeration, in the order of its enumerators.
 constexpr std::array<std::string_view, 2> direction_words{"fwd", "fwd+bwd"};
 constexpr std::array<std::string_view, 3> layout_words{"bshd", "bhsd", "thd"};
 constexpr std::array<std::string_view, 3> lse_words{"no", "wanted", "required"};
-
-template <typename Enum>
-std::string word(Enum value, std::span<const std::string_view> words) {
-  return std::string(words[static_cast<std::size_t>(value)]);
-}
-
-template <typename Enum>
-Enum from_word(std::string_view key, std::string_view value,
-               std::span<const std::string_view> words) {
-  const auto at = std::find(words.begin(), words.end(), value);
-  if (at != words.end()) return static_cast<Enum>(at - words.begin());
-  std::vector<std::string> list(words.begin(), words.end());
-  bad_value(key, value, "one of " + join(list, ", "));
-}
 
 Index positive(std::string_view key, std::string_view value) {
   const auto number = parse_index(value);
@@ -117,18 +99,14 @@ std::optional<double> parse_scale(std::string_view value) {
 using Kind = ProblemField::Kind;
 using View = std::string_view;
 
-const std::array fields{
+const std::array problem_table{
     ProblemField{
         "dir", Kind::word, true,
         [](const Problem& p) { return word(p.direction, direction_words); },
         [](Problem& p, View v) { p.direction = from_word<Direction>("dir", v, direction_words); }},
     ProblemField{"dtype", Kind::word, true,
                  [](const Problem& p) { return std::string(to_string(p.dtype)); },
-                 [](Problem& p, View v) {
-                   const auto dtype = parse_dtype(v);
-                   if (!dtype) bad_value("dtype", v, "one of f64, f32, f16, bf16");
-                   p.dtype = *dtype;
-                 }},
+                 [](Problem& p, View v) { p.dtype = dtype_from_word("dtype", v); }},
     ProblemField{
         "layout", Kind::word, true, [](const Problem& p) { return word(p.layout, layout_words); },
         [](Problem& p, View v) { p.layout = from_word<Layout>("layout", v, layout_words); }},
@@ -279,13 +257,13 @@ std::optional<std::string> why_invalid(const Problem& p) {
 }
 
 std::span<const ProblemField> problem_fields() {
-  return fields;
+  return problem_table;
 }
 
 std::string to_string(const Problem& problem) {
   static const Problem defaults;
   std::string text;
-  for (const ProblemField& field : fields) {
+  for (const ProblemField& field : problem_table) {
     const std::string value = field.get(problem);
     if (!field.required && value == field.get(defaults)) continue;
     if (!text.empty()) text += ' ';
@@ -298,7 +276,7 @@ namespace {
 
 const ProblemField& field_named(std::string_view key) {
   std::vector<std::string_view> keys;
-  for (const ProblemField& field : fields) {
+  for (const ProblemField& field : problem_table) {
     if (field.key == key) return field;
     keys.push_back(field.key);
   }
@@ -306,7 +284,7 @@ const ProblemField& field_named(std::string_view key) {
 }
 
 void require_all(const std::vector<std::string_view>& seen) {
-  for (const ProblemField& field : fields) {
+  for (const ProblemField& field : problem_table) {
     if (field.required && std::find(seen.begin(), seen.end(), field.key) == seen.end()) {
       throw DataError("field '" + std::string(field.key) + "' is missing");
     }
