@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/cli/commands.h"
+#include "harness/cli/exit_codes.h"
 #include "harness/cli/places.h"
 #include "harness/core/text.h"
 #include "harness/inputs/inputs.h"
@@ -16,8 +17,6 @@
 
 namespace fathom::cli {
 namespace {
-
-constexpr int exit_infrastructure = 3;
 
 /// One line of the doctor's findings; an empty trouble means that all is well.
 struct Symptom {

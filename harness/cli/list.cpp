@@ -11,7 +11,7 @@
 namespace fathom::cli {
 namespace {
 
-struct Options {
+struct ListArguments {
   std::string suite;
   std::string filter;
 };
@@ -24,7 +24,7 @@ int list_suites() {
   return 0;
 }
 
-int list_cases(const Options& options) {
+int list_cases(const ListArguments& options) {
   const Filter filter = Filter::parse(options.filter);
   for (const Case& c : find_suite(options.suite).cases) {
     if (filter.matches(filter_row(PlannedCase{"", "", c}))) std::cout << to_string(c) << '\n';
@@ -35,7 +35,7 @@ int list_cases(const Options& options) {
 }  // namespace
 
 Action add_list(CLI::App& command) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ListArguments>();
   command.add_option("suite,--suite", options->suite, "suite by name or file; default: all suites");
   command.add_option("--filter", options->filter, "query over the cases");
   return [options] { return options->suite.empty() ? list_suites() : list_cases(*options); };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/cli/commands.h"
+#include "harness/cli/exit_codes.h"
 #include "harness/core/error.h"
 #include "harness/core/text.h"
 
@@ -16,11 +17,6 @@
 
 namespace fathom::cli {
 namespace {
-
-constexpr int exit_infrastructure = 3;
-constexpr int exit_usage = 64;
-constexpr int exit_bad_data = 65;
-constexpr int exit_internal = 70;
 
 struct Command {
   const char* name;

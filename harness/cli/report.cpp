@@ -9,7 +9,7 @@
 namespace fathom::cli {
 namespace {
 
-struct Options {
+struct ReportArguments {
   std::string folder = "fathom-out";
   std::string out;
 };
@@ -17,7 +17,7 @@ struct Options {
 }  // namespace
 
 Action add_report(CLI::App& command) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ReportArguments>();
   command.add_option("folder", options->folder, "folder of the run")->capture_default_str();
   command.add_option("--out", options->out, "where to write; default the run's own folder");
   return [options] {

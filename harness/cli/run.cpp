@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/cli/commands.h"
+#include "harness/cli/exit_codes.h"
 #include "harness/cli/places.h"
 #include "harness/cli/progress.h"
 #include "harness/core/error.h"
@@ -25,9 +26,7 @@
 namespace fathom::cli {
 namespace {
 
-constexpr int exit_interrupted = 130;
-
-struct Options {
+struct RunArguments {
   std::vector<std::string> suites;
   std::vector<std::string> cases;
   std::vector<std::string> backends;
@@ -56,7 +55,7 @@ void watch_signals() {
 }
 
 /// The cases of --case and of every suite, which also brings its published figures.
-std::vector<Case> load_cases(const Options& options, std::vector<PublishedFigure>& published) {
+std::vector<Case> load_cases(const RunArguments& options, std::vector<PublishedFigure>& published) {
   std::vector<Case> cases;
   for (const std::string& text : options.cases) {
     try {
@@ -82,7 +81,7 @@ Deadlines make_deadlines(double seconds) {
   return deadlines;
 }
 
-Report start_report(const Options& options, WorkerPool& pool) {
+Report start_report(const RunArguments& options, WorkerPool& pool) {
   Report report;
   report.fathom_version = FATHOM_VERSION;
   report.suite =
@@ -112,7 +111,7 @@ int finish(const Report& report, const std::filesystem::path& folder, ProgressLi
 }
 
 int execute(Journal& journal, const JournalContent& content, WorkerPool& pool,
-            const Options& options, const std::filesystem::path& folder) {
+            const RunArguments& options, const std::filesystem::path& folder) {
   std::set<std::string> ended;
   for (const Record& record : content.ended) ended.insert(record.planned.id);
   std::vector<PlannedCase> todo;
@@ -134,7 +133,7 @@ int execute(Journal& journal, const JournalContent& content, WorkerPool& pool,
   return finish(report, folder, line);
 }
 
-int run_new(const Options& options) {
+int run_new(const RunArguments& options) {
   const Filter filter = Filter::parse(options.filter);
   std::vector<PublishedFigure> published;
   const std::vector<Case> cases = load_cases(options, published);
@@ -157,7 +156,7 @@ int run_new(const Options& options) {
   return execute(journal, read_journal(options.out), pool, options, options.out);
 }
 
-int run_resumed(const Options& options) {
+int run_resumed(const RunArguments& options) {
   Journal journal = Journal::resume(options.resume);
   const JournalContent content = read_journal(options.resume);
   WorkerPool pool(content.header.workers, make_deadlines(options.deadline_s));
@@ -168,7 +167,7 @@ int run_resumed(const Options& options) {
 }  // namespace
 
 Action add_run(CLI::App& command) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RunArguments>();
   command.add_option("--suite", options->suites, "suite by name or file; default smoke");
   command.add_option("--case", options->cases, "one case by its text, as a report prints it");
   command.add_option("--backend", options->backends,

@@ -23,7 +23,7 @@
 namespace fathom::cli {
 namespace {
 
-struct Options {
+struct SelftestArguments {
   std::string suite;  ///< power, or peers if they are asked.
   std::vector<std::string> mutants;
   std::string filter;
@@ -51,7 +51,8 @@ class Ticker {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-std::vector<MutantInfo> choose_mutants(const Options& options, const WorkerCommand& worker) {
+std::vector<MutantInfo> choose_mutants(const SelftestArguments& options,
+                                       const WorkerCommand& worker) {
   std::vector<MutantInfo> all = read_mutants(worker.argv.front());
   if (options.mutants.empty()) return all;
   std::vector<MutantInfo> chosen;
@@ -83,7 +84,7 @@ void keep(const Selftest& result) {
               result.power.survivors});
 }
 
-int run_selftest(const Options& options) {
+int run_selftest(const SelftestArguments& options) {
   const auto start = std::chrono::steady_clock::now();
   const int lanes =
       options.lanes > 0 ? options.lanes : static_cast<int>(std::thread::hardware_concurrency());
@@ -134,7 +135,7 @@ int run_selftest(const Options& options) {
 }  // namespace
 
 Action add_selftest(CLI::App& command) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<SelftestArguments>();
   command.add_option("--suite", options->suite,
                      "whose cases must see the planted defects; default power");
   command.add_option("--filter", options->filter, "only the cases that match this query");

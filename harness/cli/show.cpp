@@ -13,7 +13,7 @@
 namespace fathom::cli {
 namespace {
 
-struct Options {
+struct ShowArguments {
   std::string which;
   std::string folder = "fathom-out";
   bool json = false;
@@ -37,7 +37,7 @@ std::vector<Record> find_records(const Report& report, const std::string& which)
 }  // namespace
 
 Action add_show(CLI::App& command) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ShowArguments>();
   command.add_option("case", options->which, "the id of a case, or a query")->required();
   command.add_option("--in", options->folder, "folder of the run")->capture_default_str();
   command.add_flag("--json", options->json, "the whole Record as JSON, one a line");

@@ -18,7 +18,7 @@
 namespace fathom::cli {
 namespace {
 
-struct Options {
+struct SupportArguments {
   std::string suite;
   std::vector<std::string> backends;
   std::vector<std::string> workers;
@@ -77,7 +77,7 @@ std::vector<BackendStatus> choose(const std::vector<BackendStatus>& all,
   return chosen;
 }
 
-int show_support(const Options& options) {
+int show_support(const SupportArguments& options) {
   WorkerPool pool(all_workers(options.workers, options.backends), {});
   const std::vector<BackendStatus> all = pool.hello();
   const std::vector<BackendStatus> chosen = choose(all, options.backends);
@@ -105,7 +105,7 @@ int show_support(const Options& options) {
 }  // namespace
 
 Action add_support(CLI::App& command) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<SupportArguments>();
   CLI::Option* suite =
       command.add_option("--suite", options->suite, "also ask about every case of this suite");
   command.add_option("--backend", options->backends, "only these backends, globs allowed");
