@@ -15,7 +15,7 @@
 namespace fathom {
 namespace {
 
-constexpr std::size_t shown_failures = 20;
+constexpr std::size_t listed_failures = 20;
 constexpr std::size_t longest_text = 600;
 
 using Cells = std::vector<std::string>;
@@ -138,11 +138,12 @@ void add_failures(Budget& budget, const Report& report) {
   const auto all = failures(report);
   if (all.empty()) return;
   std::vector<std::string> lines;
-  for (std::size_t i = 0; i < std::min(all.size(), shown_failures); ++i) {
+  for (std::size_t i = 0; i < std::min(all.size(), listed_failures); ++i) {
     lines.push_back(failure_text(*all[i]));
   }
-  const std::string rest =
-      all.size() > shown_failures ? fmt::format("... {} more\n", all.size() - shown_failures) : "";
+  const std::string rest = all.size() > listed_failures
+                               ? fmt::format("... {} more\n", all.size() - listed_failures)
+                               : "";
   budget.add(fmt::format("\n## Needs attention: {}\n\n", format_count(std::ssize(all))), lines,
              rest);
 }

@@ -15,17 +15,17 @@ struct Pair {
   Index position;  ///< Of the query.
 };
 
-bool attends(const Causal& term, const Pair& pair) {
+bool sees(const Causal& term, const Pair& pair) {
   return pair.key <= (term.corner == Corner::top_left ? pair.query : pair.position);
 }
 
-bool attends(const Window& term, const Pair& pair) {
+bool sees(const Window& term, const Pair& pair) {
   const Index distance = pair.key - pair.position;
   return (term.left == -1 || -distance <= term.left) &&
          (term.right == -1 || distance <= term.right);
 }
 
-bool attends(const PrefixLm& /*term*/, const Pair& pair) {
+bool sees(const PrefixLm& /*term*/, const Pair& pair) {
   const bool asks_from_prefix = pair.position < pair.sequence.prefix_length;
   return asks_from_prefix ? pair.key < pair.sequence.prefix_length : pair.key <= pair.position;
 }
@@ -40,7 +40,7 @@ std::size_t document_of(const Document& term, Index position) {
   return number;
 }
 
-bool attends(const Document& term, const Pair& pair) {
+bool sees(const Document& term, const Pair& pair) {
   return document_of(term, pair.position) == document_of(term, pair.key);
 }
 
@@ -49,7 +49,7 @@ bool attends(const Document& term, const Pair& pair) {
 bool attends(const Mask& mask, const Sequence& sequence, Index query, Index key) {
   const Pair pair{sequence, query, key, query + sequence.key_length - sequence.query_length};
   return std::all_of(mask.terms.begin(), mask.terms.end(), [&](const MaskTerm& any) {
-    return std::visit([&](const auto& term) { return attends(term, pair); }, any);
+    return std::visit([&](const auto& term) { return sees(term, pair); }, any);
   });
 }
 

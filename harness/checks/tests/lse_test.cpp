@@ -16,7 +16,7 @@ using Names = std::set<std::string>;
 Synthetic::Edit add_to_row(std::size_t row, double error) {
   return [=](std::vector<double>& got, const OracleTensor&) { got[row] += error; };
 }
-Synthetic::Edit set_row(std::size_t row, double value) {
+Synthetic::Edit set_lse(std::size_t row, double value) {
   return [=](std::vector<double>& got, const OracleTensor&) { got[row] = value; };
 }
 
@@ -56,7 +56,7 @@ TEST(LseTest, EmptyRowsFollowTheDeclaredConvention) {
     for (const Row& given : conventions) {
       Synthetic s(small_case("causal(bottom_right)", 16, 12));
       s.arithmetic.empty_row_lse = declared.convention;
-      for (std::size_t row = 0; row < 4; ++row) s.plant(TensorName::lse, set_row(row, given.value));
+      for (std::size_t row = 0; row < 4; ++row) s.plant(TensorName::lse, set_lse(row, given.value));
       const bool same = declared.convention == given.convention;
       EXPECT_EQ(run_all(s.observation()), same ? Names{} : Names{"lse:lse.empty_row"});
       const Judgement judgement = judge(s.observation());
@@ -68,13 +68,13 @@ TEST(LseTest, EmptyRowsFollowTheDeclaredConvention) {
 
 TEST(LseTest, NanIsNoConvention) {
   Synthetic s(small_case("causal(bottom_right)", 16, 12));
-  s.plant(TensorName::lse, set_row(1, std::numeric_limits<double>::quiet_NaN()));
+  s.plant(TensorName::lse, set_lse(1, std::numeric_limits<double>::quiet_NaN()));
   EXPECT_EQ(run_all(s.observation()), Names{"lse:lse.empty_row"});
 }
 
 TEST(LseTest, NanInARowWithKeysFails) {
   Synthetic s(small_case("full"));
-  s.plant(TensorName::lse, set_row(1, std::numeric_limits<double>::quiet_NaN()));
+  s.plant(TensorName::lse, set_lse(1, std::numeric_limits<double>::quiet_NaN()));
   EXPECT_EQ(run_check("lse", s.observation()), Names{"lse:lse"});
 }
 
