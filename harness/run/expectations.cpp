@@ -6,6 +6,19 @@
 
 namespace fathom {
 
+namespace {
+
+/// The Record of a backend as if the run had called it by another name.
+Record called(Record record, const std::string& name) {
+  const std::string backend = backend_of(record.planned.backend);
+  for (std::string* text : {&record.planned.backend, &record.answered_by}) {
+    if (backend_of(*text) == backend) text->replace(0, backend.size(), name);
+  }
+  return record;
+}
+
+}  // namespace
+
 Expectations::Expectations(std::vector<Expectation> entries, const std::string& today) {
   for (Expectation& expectation : entries) {
     Filter filter = Filter::parse(expectation.note.match);
@@ -14,8 +27,8 @@ Expectations::Expectations(std::vector<Expectation> entries, const std::string& 
   }
 }
 
-void Expectations::apply(Record& record) const {
-  const FilterRow row = filter_row(record);
+void Expectations::apply(Record& record, const std::string& declared) const {
+  const FilterRow row = filter_row(called(record, declared));
   const std::string outcome = outcome_text(record.verdict, record.fail_class, Expected::no);
   for (const Entry& entry : entries_) {
     if (entry.expired || !entry.filter.matches(row)) continue;

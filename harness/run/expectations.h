@@ -17,8 +17,9 @@ class Expectations {
   Expectations(std::vector<Expectation> entries, const std::string& today);
 
   /// Marks the Record: exactly the foretold outcome is expected_fail, a pass is unexpected_pass,
-  /// anything else stands as if there were no entry.
-  void apply(Record& record) const;
+  /// anything else stands as if there were no entry. `declared`: what the backend's worker calls
+  /// it, since entries foretell what an implementation does, whatever a run calls it.
+  void apply(Record& record, const std::string& declared) const;
 
   /// Entries past their date.
   [[nodiscard]] std::vector<StaleExpectation> stale() const;

@@ -16,7 +16,7 @@ Report run_plan(Journal& journal, const std::vector<PlannedCase>& todo, Index al
     if (options.on_begin) options.on_begin(progress, planned);
     journal.begin(planned.id);
     Record record = run_case(planned, tools);
-    expectations.apply(record);
+    expectations.apply(record, tools.workers.declared_name(backend_of(planned.backend)));
     journal.end(record);
     ++progress.done;
     if (options.on_end) options.on_end(progress, record);

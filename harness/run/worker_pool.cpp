@@ -35,6 +35,17 @@ std::vector<std::string> split_command(std::string_view text) {
   return words;
 }
 
+namespace {
+
+/// A worker's backend called after the worker, which may offer it alone or beside others.
+std::string named_after(const std::string& worker, const std::string& backend, bool alone) {
+  const std::size_t colon = backend.find(':');
+  if (colon != std::string::npos) return worker + backend.substr(colon);
+  return alone ? worker : worker + ':' + backend;
+}
+
+}  // namespace
+
 WorkerPool::WorkerPool(std::vector<WorkerCommand> commands, Deadlines deadlines)
     : deadlines_(deadlines) {
   for (WorkerCommand& command : commands) slots_.push_back({std::move(command), nullptr, {}});
@@ -58,11 +69,9 @@ std::vector<BackendStatus> WorkerPool::introduce(std::size_t slot) {
   return {absent};
 }
 
-void WorkerPool::enter(std::size_t slot, BackendStatus& status) {
+void WorkerPool::enter(std::size_t slot, BackendStatus& status, bool alone) {
   if (slot_of_.contains(status.name)) {
-    const std::string variant =
-        status.name.substr(std::min(status.name.find(':'), status.name.size()));
-    const std::string renamed = slots_[slot].command.name + variant;
+    const std::string renamed = named_after(slots_[slot].command.name, status.name, alone);
     if (slot_of_.contains(renamed)) {
       throw UsageError("two workers offer the backend '" + renamed + "'");
     }
@@ -76,8 +85,9 @@ void WorkerPool::enter(std::size_t slot, BackendStatus& status) {
 std::vector<BackendStatus> WorkerPool::hello() {
   std::vector<BackendStatus> all;
   for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
-    for (BackendStatus& status : introduce(slot)) {
-      enter(slot, status);
+    std::vector<BackendStatus> introduced = introduce(slot);
+    for (BackendStatus& status : introduced) {
+      enter(slot, status, introduced.size() == 1);
       all.push_back(std::move(status));
     }
     if (slots_[slot].client) slots_[slot].client->use(slots_[slot].aliases);
@@ -88,6 +98,14 @@ std::vector<BackendStatus> WorkerPool::hello() {
 const BackendStatus* WorkerPool::find(const std::string& backend) const {
   const auto at = statuses_.find(backend);
   return at == statuses_.end() ? nullptr : &at->second;
+}
+
+std::string WorkerPool::declared_name(const std::string& backend) const {
+  const auto slot = slot_of_.find(backend);
+  if (slot == slot_of_.end()) return backend;
+  const BackendAliases& aliases = slots_[slot->second].aliases;
+  const auto at = aliases.find(backend);
+  return at == aliases.end() ? backend : at->second;
 }
 
 WorkerClient& WorkerPool::client(const std::string& backend) {

@@ -22,11 +22,15 @@ class WorkerPool {
 
   /// Asks every worker who it is. A worker that cannot answer becomes an absent backend of its own
   /// name, with the reason. Where two workers offer a backend of one name, such as two versions of
-  /// torch, the later one's is called after its worker: `flex:eager` of flex28 is `flex28:eager`.
+  /// torch, the later one's is called after its worker: `flex:eager` of flex28 is `flex28:eager`,
+  /// and `fa3`, if flex28 has other backends too, is `flex28:fa3`.
   std::vector<BackendStatus> hello();
 
   /// Null if no worker offered the backend.
   [[nodiscard]] const BackendStatus* find(const std::string& backend) const;
+
+  /// What the backend's worker calls it: `flex:eager` for `flex28:eager`.
+  [[nodiscard]] std::string declared_name(const std::string& backend) const;
 
   /// The running worker of a backend, started again if it was lost. Throws WorkerLost.
   WorkerClient& client(const std::string& backend);
@@ -41,7 +45,7 @@ class WorkerPool {
     BackendAliases aliases;
   };
   std::vector<BackendStatus> introduce(std::size_t slot);
-  void enter(std::size_t slot, BackendStatus& status);
+  void enter(std::size_t slot, BackendStatus& status, bool alone);
 
   Deadlines deadlines_;
   std::vector<Slot> slots_;

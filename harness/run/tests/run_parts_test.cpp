@@ -96,28 +96,41 @@ TEST(ExpectationsTest, ExcuseExactlyWhatTheyForetell) {
   const Expectations known({expect("backend:fake d=13", "fail(accuracy)", "2030-01-01")},
                            "2026-06-01");
   Record foretold = record_with(Verdict::fail, FailClass::accuracy);
-  known.apply(foretold);
+  known.apply(foretold, "fake");
   EXPECT_EQ(foretold.expected, Expected::expected_fail);
   ASSERT_TRUE(foretold.expectation);
   EXPECT_EQ(foretold.expectation->reason, "known");
   Record passing = record_with(Verdict::pass);
-  known.apply(passing);
+  known.apply(passing, "fake");
   EXPECT_EQ(passing.expected, Expected::unexpected_pass);
   for (Record other : {record_with(Verdict::crash), record_with(Verdict::fail, FailClass::contract),
                        record_with(Verdict::unsupported), record_with(Verdict::vacuous)}) {
-    known.apply(other);
+    known.apply(other, "fake");
     EXPECT_EQ(other.expected, Expected::no);
   }
   Record elsewhere = record_with(Verdict::fail, FailClass::accuracy);
   elsewhere.answered_by = elsewhere.planned.backend = "another";
-  known.apply(elsewhere);
+  known.apply(elsewhere, "another");
   EXPECT_EQ(elsewhere.expected, Expected::no);
+}
+
+TEST(ExpectationsTest, HoldForAnImplementationThatTheRunCallsAfterItsWorker) {
+  const Expectations known({expect("backend:fake:v lowering:loop", "crash", "2030-01-01")},
+                           "2026-06-01");
+  for (const char* declared : {"fake:v", "fake:w", "fake"}) {
+    Record record = record_with(Verdict::crash);
+    record.planned.backend = "other:v";
+    record.answered_by = "other:v/loop";
+    known.apply(record, declared);
+    EXPECT_EQ(record.expected == Expected::expected_fail, declared == std::string("fake:v"));
+    EXPECT_EQ(record.answered_by, "other:v/loop");
+  }
 }
 
 TEST(ExpectationsTest, AnExpiredEntryExcusesNothingAndIsReported) {
   const Expectations known({expect("backend:fake", "fail(accuracy)", "2026-05-31")}, "2026-06-01");
   Record record = record_with(Verdict::fail, FailClass::accuracy);
-  known.apply(record);
+  known.apply(record, "fake");
   EXPECT_EQ(record.expected, Expected::no);
   ASSERT_EQ(known.stale().size(), 1U);
   EXPECT_EQ(known.stale()[0].problem, "expired");
