@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The backends flex:eager and flex:compiled on a CPU: right where they answer, in torch's words where torch refuses.
 
-Usage: flex_test.py BUILD_FOLDER, by a Python that has torch; compiles three kernels
+Usage: flex_test.py BUILD_FOLDER, by a Python that has torch; compiles one kernel
 """
 
-import json
 import os
 import pathlib
 import re
-import subprocess
 import sys
 import tempfile
 
-FATHOM = pathlib.Path(sys.argv[1]).resolve() / "fathom"
+import checks
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 CASE = ("dir={dir} dtype={dtype} layout={layout} hq=4 hkv=2 d=64 dv=64 seqs={seqs} mask={mask} {more}fill=flat "
@@ -41,15 +40,9 @@ def case(fields):
 
 def run(backend, cases, *options, **variables):
     """The records of `fathom run` on these cases, in their order."""
-    with tempfile.TemporaryDirectory() as out:
-        asked = [word for fields in cases for word in ("--case", case(fields))]
-        done = subprocess.run(
-            [FATHOM, "run", "-q", "--backend", "flex:" + backend, "--out", out, *options, *asked], capture_output=True,
-            text=True, timeout=300, check=False,
-            env={**os.environ, "FATHOM_DEVICE": "cpu", "TORCHINDUCTOR_CACHE_DIR": out, **variables})  # fmt: skip
-        report = pathlib.Path(out) / "report.json"
-        assert report.exists(), done.stderr
-        return json.loads(report.read_text())["records"]
+    asked = [case(fields) for fields in cases]
+    _, report = checks.run(sys.argv[1], asked, "--backend", "flex:" + backend, *options, **variables)
+    return report["records"]
 
 
 def check_answers_and_refusals(backend):
@@ -59,9 +52,9 @@ def check_answers_and_refusals(backend):
         assert got[0] == row[3] and re.search(row[4], got[1]), (row[0], got)
 
 
-def check_compile_time_is_no_latency():
+def check_compile_time_is_no_latency(cache):
     """The first execution compiles; no sample does, or it would raise."""
-    (record,) = run("compiled", [{}])
+    (record,) = run("compiled", [{}], TORCHINDUCTOR_CACHE_DIR=cache)
     assert record["verdict"] == "pass", record["reason"]
     (latency,) = record["measurement"]["latency"]
     assert record["measurement"]["first_call_ns"] > 100 * max(latency["samples_ns"]), record["measurement"]
@@ -81,46 +74,40 @@ def check_an_uncompiled_answer_is_refused():
     assert record["verdict"] == "fail" and "torch.compile is switched off" in finding["message"], record
 
 
-def check_compiling_again_is_an_error():
-    """Never a silent fall back to eager, nor another compilation."""
+def check_compiling_again_is_an_error(cache):
+    """Never a silent fall back to eager, nor another compilation; the first one lies in the cache."""
     import torch
 
     import fathom_worker
     import flex
 
-    with tempfile.TemporaryDirectory() as cache:
-        os.environ.update(FATHOM_DEVICE="cpu", TORCHINDUCTOR_CACHE_DIR=cache)
-        fields = dict(word.split("=", 1) for word in case({}).split()[:-2])
-        fields.update({key: int(fields[key]) for key in ("hq", "hkv", "d", "dv")})
-        fields.update(scale="default", lse="no", dlse=False, deterministic=False)
-        problem = fathom_worker.Problem(fields)
-        backend = flex.CompiledFlex()
-        backend.prepare(problem, "native")
-        q, k = (torch.zeros(2, 65, heads, 64) for heads in (4, 2))
-        backend.forward(q, k, k.clone(), problem)
-        try:
-            backend.forward(q.half(), k.half(), k.half(), problem)
-        except fathom_worker.ContractError as error:
-            assert "torch.compile would compile again" in str(error), error
-        else:
-            raise AssertionError("another dtype was compiled, or answered eagerly")
+    os.environ.update(FATHOM_DEVICE="cpu", TORCHINDUCTOR_CACHE_DIR=cache)
+    fields = dict(word.split("=", 1) for word in case({}).split()[:-2])
+    fields.update({key: int(fields[key]) for key in ("hq", "hkv", "d", "dv")})
+    fields.update(scale="default", lse="no", dlse=False, deterministic=False)
+    problem = fathom_worker.Problem(fields)
+    backend = flex.CompiledFlex()
+    backend.prepare(problem, "native")
+    q, k = (torch.zeros(2, 65, heads, 64) for heads in (4, 2))
+    backend.forward(q, k, k.clone(), problem)
+    try:
+        backend.forward(q.half(), k.half(), k.half(), problem)
+    except fathom_worker.ContractError as error:
+        assert "torch.compile would compile again" in str(error), error
+    else:
+        raise AssertionError("another dtype was compiled, or answered eagerly")
 
 
 def main():
-    checks = [(f"answers and refusals of {name}", lambda name=name: check_answers_and_refusals(name))
-              for name in ("eager", "compiled")]  # fmt: skip
-    checks += [(check.__name__, check) for check in (
-        check_compile_time_is_no_latency, check_a_broken_compiler_is_one_sentence,
-        check_an_uncompiled_answer_is_refused, check_compiling_again_is_an_error)]  # fmt: skip
-    failed = 0
-    for name, check in checks:
-        try:
-            check()
-            print(f"ok    {name}")
-        except AssertionError as error:
-            failed += 1
-            print(f"FAIL  {name}: {error}")
-    return 1 if failed else 0
+    with tempfile.TemporaryDirectory() as cache:
+        return checks.hold([
+            ("eager answers and refusals", lambda: check_answers_and_refusals("eager")),
+            ("compiled refusals", lambda: check_answers_and_refusals("compiled")),
+            ("compile time is no latency", lambda: check_compile_time_is_no_latency(cache)),
+            ("a broken compiler is one sentence", check_a_broken_compiler_is_one_sentence),
+            ("an uncompiled answer is refused", check_an_uncompiled_answer_is_refused),
+            ("compiling again is an error", lambda: check_compiling_again_is_an_error(cache)),
+        ])  # fmt: skip
 
 
 if __name__ == "__main__":

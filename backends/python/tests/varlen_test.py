@@ -4,16 +4,13 @@
 Usage: varlen_test.py BUILD_FOLDER, by a Python that has torch
 """
 
-import json
-import os
 import pathlib
 import re
-import subprocess
 import sys
-import tempfile
+
+import checks
 
 HERE = pathlib.Path(__file__).resolve().parent
-FATHOM = pathlib.Path(sys.argv[1]).resolve() / "fathom"
 
 CASE = ("dir={dir} dtype={dtype} layout={layout} hq={hq} hkv={hkv} d=64 dv=64 seqs={seqs} mask={mask}{more} "
         "fill={fill} seed=1")  # fmt: skip
@@ -57,16 +54,7 @@ def stub(plant):
 
 
 def run(backend, cases):
-    """Exit code of `fathom run` on these cases, and its report."""
-    with tempfile.TemporaryDirectory() as out:
-        asked = [word for one in cases for word in ("--case", one)]
-        done = subprocess.run(
-            [FATHOM, "run", "-q", "--no-measure", *backend, "--out", out, *asked], capture_output=True, text=True,
-            timeout=300, check=False, env={**os.environ, "FATHOM_DEVICE": "cpu"})  # fmt: skip
-        report = pathlib.Path(out) / "report.json"
-        assert report.exists(), done.stderr
-        report = json.loads(report.read_text())
-    return done.returncode, report
+    return checks.run(sys.argv[1], cases, "--no-measure", *backend)
 
 
 def verdicts(report):
@@ -98,18 +86,12 @@ def check_a_cpu_has_none():
 
 
 def main():
-    checks = [(f"planted {row[0]}", lambda row=row: check_planted(*row)) for row in PLANTED]
-    checks += [(check.__name__, check) for check in (check_an_honest_op_passes, check_a_cpu_has_none,
-                                                     check_an_old_signature_is_followed_or_refused)]  # fmt: skip
-    failed = 0
-    for name, check in checks:
-        try:
-            check()
-            print(f"ok    {name}")
-        except AssertionError as error:
-            failed += 1
-            print(f"FAIL  {name}: {error}")
-    return 1 if failed else 0
+    planted = [(f"planted {row[0]}", lambda row=row: check_planted(*row)) for row in PLANTED]
+    return checks.hold(planted + [
+        ("an honest op passes", check_an_honest_op_passes),
+        ("a CPU has none", check_a_cpu_has_none),
+        ("an old signature is followed or refused", check_an_old_signature_is_followed_or_refused),
+    ])  # fmt: skip
 
 
 if __name__ == "__main__":
