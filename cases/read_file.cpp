@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cases/read_file.h"
 
+#include "harness/codec/fields.h"
 #include "harness/core/error.h"
 
 #include <fstream>

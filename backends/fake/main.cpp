@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/fake/fake_backend.h"
 #include "backends/fake/faults.h"
+#include "harness/codec/json.h"
 #include "harness/worker/serve.h"
 #include "harness/worker/session.h"
 

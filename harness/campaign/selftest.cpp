@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/campaign/selftest.h"
 
+#include "harness/codec/fields.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -3,6 +3,7 @@
 
 #include "harness/cli/commands.h"
 #include "harness/cli/places.h"
+#include "harness/codec/fields.h"
 #include "harness/core/error.h"
 #include "harness/core/filter.h"
 #include "harness/core/text.h"

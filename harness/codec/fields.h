@@ -4,6 +4,8 @@
 #include "harness/codec/parse.h"
 #include "harness/core/types.h"
 
+#include <nlohmann/json.hpp>
+
 #include <array>
 #include <concepts>
 #include <cstdint>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/codec/parse.h"
 
+#include "harness/codec/fields.h"
 #include "harness/core/error.h"
 
 #include <algorithm>

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <string>
 #include <string_view>
 
 namespace fathom {
 
+// Declared here, so that a header that names them stays light; defined by fields.h.
 using Json = nlohmann::json;
 /// Keeps the order of insertion: for files that people read.
 using OrderedJson = nlohmann::ordered_json;

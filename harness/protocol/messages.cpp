@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/protocol/messages.h"
 
+#include "harness/codec/json.h"
 #include "harness/core/features.h"
 #include "harness/protocol/frame.h"
 

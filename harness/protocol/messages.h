@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "harness/codec/json.h"
+#include "harness/codec/parse.h"
 #include "harness/core/observation.h"
 #include "harness/core/report.h"
 #include "harness/core/tensor.h"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/run/worker_client.h"
 
+#include "harness/codec/json.h"
+
 namespace fathom {
 namespace {
 

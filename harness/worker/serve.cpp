@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/worker/serve.h"
 
+#include "harness/codec/json.h"
 #include "harness/protocol/frame.h"
 #include "harness/worker/session.h"
 

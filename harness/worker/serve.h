@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "harness/codec/json.h"
+#include "harness/codec/parse.h"
 #include "harness/protocol/frame.h"
 #include "harness/worker/backend.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "harness/codec/json.h"
+#include "harness/codec/parse.h"
 #include "harness/protocol/messages.h"
 #include "harness/protocol/shared_memory.h"
 #include "harness/protocol/unique_fd.h"

@@ -2,6 +2,7 @@
 #include "harness/campaign/power.h"
 
 #include "harness/campaign/selftest.h"
+#include "harness/codec/fields.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "harness/codec/json.h"
 #include "harness/protocol/frame.h"
 #include "harness/protocol/messages.h"
 #include "harness/protocol/shared_memory.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "harness/codec/json.h"
 #include "harness/worker/measure.h"
 #include "harness/worker/session.h"
 
