@@ -65,6 +65,7 @@ THIRD_PARTY = {
     "Boost.Context": ("boost/context/*", "backends/hip/platform/*"),
     "CUDA": ("cuda*.h nv*.h", "backends/hip/platform/*"),
     "HIP": ("hip/*", "backends/hip/platform/*"),
+    "the C library": ("math.h std*.h string.h", "backends/hip/fathom_hip.h backends/hip/tests/c_test.c"),
     "the operating system": (
         "sys/* linux/* dirent.h dlfcn.h fcntl.h malloc.h poll.h pthread.h sched.h spawn.h syscall.h termios.h "
         "time.h unistd.h cpuid.h immintrin.h", "* !harness/core/*"),
