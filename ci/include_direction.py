@@ -54,7 +54,7 @@ THIRD_PARTY = {
                       "harness/codec/* harness/protocol/* harness/run/* cases/* reports/*"),
     "CLI11": ("CLI/*", "harness/cli/*"),
     "Google Benchmark": ("benchmark/*", "*/benchmarks/* harness/timing/google_benchmark_*"),
-    "libtorch": ("torch/* ATen/* c10/* caffe2/*", "backends/torch/*"),
+    "libtorch": ("torch/* ATen/* c10/* caffe2/*", "backends/torch/* backends/hip/torch/*"),
     "Random123": ("Random123/*", "harness/inputs/*"),
     "GoogleTest": ("gtest/* gmock/*", "*/tests/*"),
     "RapidCheck": ("rapidcheck.h rapidcheck/*", "*/tests/*"),
