@@ -5,7 +5,8 @@
 # On a machine that has CMake, ninja, a C++20 compiler and a torch of its own (and nvcc, if that torch
 # is a CUDA one), in a checkout or in an unpacked ci/bundle.sh: builds, says what is there, and runs the
 # suites (smoke and hrm_text by default) into build/gpu/<suite>. Installs nothing, needs no network, and
-# works without a GPU too. Its exit status is that of the first suite that did not go as expected.
+# works without a GPU too. Its exit status is that of the first suite that did not go as expected; 1 if the
+# matrix units of the GPU are not laid out as backends/hip has it.
 #
 #   FATHOM_TORCH_PYTHON=...   the Python whose torch is judged (default: the first python3 of the PATH)
 source "$(dirname "$0")/common.sh"
@@ -31,6 +32,10 @@ build_release "${settings[@]}"
 build/release/fathom doctor || warn "doctor found something missing, see above"
 
 status=0
+layouts=build/release/tests/hip_layout_gpu_test
+if [[ -x $layouts ]]; then
+  "$layouts" || (($? == 77)) || status=1
+fi
 for suite in "${suites[@]}"; do
   say "" "== $suite"
   rm -rf "build/gpu/$suite"

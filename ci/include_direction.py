@@ -54,7 +54,7 @@ THIRD_PARTY = {
                       "harness/codec/* harness/protocol/* harness/run/* cases/* reports/*"),
     "CLI11": ("CLI/*", "harness/cli/*"),
     "Google Benchmark": ("benchmark/*", "*/benchmarks/* harness/timing/google_benchmark_*"),
-    "libtorch": ("torch/* ATen/* c10/* caffe2/*", "backends/torch/*"),
+    "libtorch": ("torch/* ATen/* c10/* caffe2/*", "backends/torch/* backends/hip/torch/*"),
     "Random123": ("Random123/*", "harness/inputs/*"),
     "GoogleTest": ("gtest/* gmock/*", "*/tests/*"),
     "RapidCheck": ("rapidcheck.h rapidcheck/*", "*/tests/*"),
@@ -65,6 +65,7 @@ THIRD_PARTY = {
     "Boost.Context": ("boost/context/*", "backends/hip/platform/*"),
     "CUDA": ("cuda*.h nv*.h", "backends/hip/platform/*"),
     "HIP": ("hip/*", "backends/hip/platform/*"),
+    "the C library": ("math.h std*.h string.h", "backends/hip/fathom_hip.h backends/hip/tests/c_test.c"),
     "the operating system": (
         "sys/* linux/* dirent.h dlfcn.h fcntl.h malloc.h poll.h pthread.h sched.h spawn.h syscall.h termios.h "
         "time.h unistd.h cpuid.h immintrin.h", "* !harness/core/*"),

@@ -29,7 +29,7 @@ done
 passed=0 failed=0 skipped=0 times=
 jobs=$(nproc)
 absent=77  # The status of a stage whose tool is not installed.
-sources() { find harness backends reference cases reports -name '*.h' -o -name '*.cpp' -o -name '*.hip'; }
+sources() { find harness backends reference cases reports -name '*.h' -o -name '*.c' -o -name '*.cpp' -o -name '*.hip'; }
 
 # run_ctest <preset> <ctest argument>...: prints what did not pass, counts all from ctest's JUnit file.
 run_ctest() {

@@ -26,7 +26,7 @@ QUICK = ["argument-comment", "copy-constructor-init", "dangling-handle", "forwar
          "undefined-memory-manipulation", "unused-return-value", "use-after-move"]
 ARGUMENTS = ["--quiet", "--checks=-clang-analyzer-*,-bugprone-*," + ",".join("bugprone-" + name for name in QUICK)]
 OURS = re.compile(r"(harness|backends|reference|cases|reports)/.*\.cpp")
-LEFT_OUT = re.compile(r"/(tests|benchmarks)/|^backends/torch/")
+LEFT_OUT = re.compile(r"/(tests|benchmarks)/|^backends/(hip/)?torch/")
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 UNITY = re.compile(r"/Unity/unity_\d+_cxx\.cxx$")
 NOISE = re.compile(r"^\d+ warnings? (generated|treated)|^Suppressed |^Use -header-filter")

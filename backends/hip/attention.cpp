@@ -2,6 +2,7 @@
 #include "backends/hip/attention.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace fathom::hip {
 namespace {
@@ -10,143 +11,154 @@ std::vector<int> to_ints(const std::vector<Index>& numbers) {
   return {numbers.begin(), numbers.end()};
 }
 
-Global<const int> global_of(const std::vector<int>& numbers, const char* name) {
-  return {numbers.data(), static_cast<std::int64_t>(numbers.size()), name};
-}
-
 /// Where row 0 of each (sequence, head) lies gives the strides back.
-template <typename T>
-Rows<T> strides_of(const Problem& problem, TensorName name) {
+fathom_hip_tensor strides_of(const Problem& problem, TensorName name) {
   const HeadView first = head_view(problem, name, 0, 0);
-  Rows<T> rows;
-  rows.token_stride = first.row_stride;
+  fathom_hip_tensor tensor{nullptr, first.row_stride, 0, 0};
   if (head_count(problem, name) > 1) {
-    rows.head_stride = head_view(problem, name, 0, 1).offset - first.offset;
+    tensor.head_stride = head_view(problem, name, 0, 1).offset - first.offset;
   }
   if (problem.layout != Layout::thd && problem.sequences.size() > 1) {
-    rows.sequence_stride =
+    tensor.sequence_stride =
         head_view(problem, name, 1, 0).offset - first.offset - first.rows * first.row_stride;
   }
-  return rows;
+  return tensor;
 }
 
-/// Adds one term of a mask to the rule; false if the kernel has no number for it.
+struct Place {
+  TensorName name;
+  fathom_hip_tensor fathom_hip_attention::*tensor;
+};
+constexpr Place places[] = {
+    {TensorName::q, &fathom_hip_attention::q},
+    {TensorName::k, &fathom_hip_attention::k},
+    {TensorName::v, &fathom_hip_attention::v},
+    {TensorName::o, &fathom_hip_attention::o},
+    {TensorName::lse, &fathom_hip_attention::lse},
+    {TensorName::dout, &fathom_hip_attention::dout},
+    {TensorName::dlse, &fathom_hip_attention::dlse},
+    {TensorName::dq, &fathom_hip_attention::dq},
+    {TensorName::dk, &fathom_hip_attention::dk},
+    {TensorName::dv, &fathom_hip_attention::dv},
+};
+
+/// Adds one term of a mask: the narrower of two windows is their conjunction.
 struct AddTerm {
-  MaskRule& rule;
-  static int side(Index length) {
-    return length < 0 ? unlimited : static_cast<int>(std::min<Index>(length, unlimited));
+  fathom_hip_attention& a;
+  static void narrow(std::int32_t& side, Index length) {
+    if (length < 0 || (side >= 0 && side <= length)) return;
+    side = static_cast<std::int32_t>(std::min<Index>(length, INT32_MAX));
   }
-  bool operator()(const Causal& causal) const {
-    if (causal.corner == Corner::top_left) {
-      rule.top_left = true;
-    } else {
-      rule.right = 0;
-    }
-    return true;
+  void operator()(const Causal& causal) const {
+    a.causal |= causal.corner == Corner::top_left ? FATHOM_HIP_CAUSAL_TOP_LEFT
+                                                  : FATHOM_HIP_CAUSAL_BOTTOM_RIGHT;
   }
-  bool operator()(const Window& window) const {
-    rule.left = std::min(rule.left, side(window.left));
-    rule.right = std::min(rule.right, side(window.right));
-    return true;
+  void operator()(const Window& window) const {
+    narrow(a.window_left, window.left);
+    narrow(a.window_right, window.right);
   }
-  bool operator()(const PrefixLm& /*term*/) const { return rule.prefix_lm = true; }
-  bool operator()(const Document& /*term*/) const { return false; }
+  void operator()(const PrefixLm& /*term*/) const {}  // The prefix lengths say it.
+  void operator()(const Document& /*term*/) const {
+    throw std::runtime_error("the kernel has no mask of documents");
+  }
 };
 
 }  // namespace
 
-std::optional<MaskRule> mask_rule(const Mask& mask) {
-  MaskRule rule;
-  for (const MaskTerm& term : mask.terms) {
-    if (!std::visit(AddTerm{rule}, term)) return std::nullopt;
-  }
-  return rule;
-}
-
-template <typename T, typename Views>
-Rows<T> Attention::rows_of(TensorName name, const Views& views, const char* label) const {
-  Rows<T> rows = strides_of<T>(problem_, name);
-  const auto found = views.find(name);
-  if (found == views.end()) return rows;
-  rows.memory = {reinterpret_cast<T*>(found->second.bytes.data()),
-                 static_cast<std::int64_t>(found->second.bytes.size() / sizeof(T)), label};
-  return rows;
-}
-
-Attention::Attention(const Problem& problem, const worker::InputViews& inputs,
-                     const worker::OutputViews& outputs, const HostKernels& kernels)
-    : kernels_(kernels),
-      cu_q_(to_ints(cu_seqlens_q(problem))),
-      cu_k_(to_ints(cu_seqlens_k(problem))),
-      problem_(problem) {
+fathom_hip_attention shape_of(const Problem& problem) {
+  fathom_hip_attention a{};
+  a.dtype = problem.dtype == Dtype::bf16  ? FATHOM_HIP_BF16
+            : problem.dtype == Dtype::f16 ? FATHOM_HIP_F16
+                                          : static_cast<fathom_hip_dtype>(-1);
+  a.head_dim = static_cast<std::int32_t>(problem.head_dim);
+  a.query_heads = static_cast<std::int32_t>(problem.query_heads);
+  a.kv_heads = static_cast<std::int32_t>(problem.kv_heads);
+  a.softmax_scale = static_cast<float>(softmax_scale(problem));
+  a.sequences = static_cast<std::int32_t>(problem.sequences.size());
   for (const Sequence& s : problem.sequences) {
+    a.query_tokens += static_cast<std::int32_t>(s.query_length);
+    a.key_tokens += static_cast<std::int32_t>(s.key_length);
+  }
+  a.window_left = a.window_right = -1;
+  for (const MaskTerm& term : problem.mask.terms) std::visit(AddTerm{a}, term);
+  return a;
+}
+
+const int* Attention::keep(const std::vector<int>& numbers) {
+  const std::size_t bytes = numbers.size() * sizeof(int);
+  arrays_.emplace_back(memory_, bytes);
+  memory_.upload(arrays_.back().data(), numbers.data(), bytes);
+  return static_cast<const int*>(arrays_.back().data());
+}
+
+Attention::Attention(const Problem& problem, const TensorPlaces& tensors, Memory& memory)
+    : memory_(memory), whole_(shape_of(problem)) {
+  for (const auto& [name, tensor] : places) {
+    if (!has_backward(problem) && name >= TensorName::dq) continue;
+    whole_.*tensor = strides_of(problem, name);
+    if (const auto found = tensors.find(name); found != tensors.end()) {
+      (whole_.*tensor).data = found->second;
+    }
+  }
+  bind_sequences(problem);
+  if (has<PrefixLm>(problem.mask)) bind_two_passes(problem);
+  if (!has_backward(problem)) return;
+  workspace_.emplace_back(memory_, hip::workspace_bytes(whole_));
+  if (whole_.lse.data == nullptr) {
+    workspace_.emplace_back(memory_, hip::workspace_bytes(whole_) / 2);
+    whole_.lse.data = workspace_.back().data();
+  }
+}
+
+void Attention::bind_sequences(const Problem& problem) {
+  whole_.cu_seqlens_q = keep(to_ints(cu_seqlens_q(problem)));
+  whole_.cu_seqlens_k = keep(to_ints(cu_seqlens_k(problem)));
+  if (!has<PrefixLm>(problem.mask)) return;
+  std::vector<int> prefixes;
+  for (const Sequence& s : problem.sequences) prefixes.push_back(static_cast<int>(s.prefix_length));
+  whole_.prefix_lens = keep(prefixes);
+}
+
+void Attention::bind_two_passes(const Problem& problem) {
+  const std::vector<Index> starts = cu_seqlens_q(problem);
+  std::vector<int> in_prefix;
+  std::vector<int> behind;
+  std::vector<int> shifted;
+  for (std::size_t i = 0; i < problem.sequences.size(); ++i) {
+    const Sequence& s = problem.sequences[i];
     const Index shift = s.key_length - s.query_length;
     const Index inside = std::clamp<Index>(s.prefix_length - shift, 0, s.query_length);
-    prefix_.push_back(static_cast<int>(s.prefix_length));
-    prefix_queries_.push_back(static_cast<int>(inside));
-    response_queries_.push_back(static_cast<int>(s.query_length - inside));
+    in_prefix.push_back(static_cast<int>(inside));
+    behind.push_back(static_cast<int>(s.query_length - inside));
+    shifted.push_back(static_cast<int>(starts[i] + inside));
   }
-  for (std::size_t i = 0; i < prefix_.size(); ++i)
-    shifted_q_.push_back(cu_q_[i] + prefix_queries_[i]);
-  shifted_q_.push_back(cu_q_.back());
-  Arguments& a = arguments_;
-  a.q = rows_of<const std::uint16_t>(TensorName::q, inputs, "Q");
-  a.k = rows_of<const std::uint16_t>(TensorName::k, inputs, "K");
-  a.v = rows_of<const std::uint16_t>(TensorName::v, inputs, "V");
-  a.dout = rows_of<const std::uint16_t>(TensorName::dout, inputs, "dO");
-  a.o = rows_of<std::uint16_t>(TensorName::o, outputs, "O");
-  a.dq = rows_of<std::uint16_t>(TensorName::dq, outputs, "dQ");
-  a.dk = rows_of<std::uint16_t>(TensorName::dk, outputs, "dK");
-  a.dv = rows_of<std::uint16_t>(TensorName::dv, outputs, "dV");
-  a.lse = rows_of<float>(TensorName::lse, outputs, "LSE");
-  a.dlse = rows_of<const float>(TensorName::dlse, inputs, "dLSE");
-  a.row_log2 = a.row_delta = strides_of<float>(problem, TensorName::lse);
-  const std::size_t rows =
-      static_cast<std::size_t>(cu_q_.back()) * static_cast<std::size_t>(problem.query_heads);
-  const auto workspace = [rows](std::vector<float>& numbers, const char* label) {
-    numbers.resize(rows);
-    return Global<float>{numbers.data(), static_cast<std::int64_t>(rows), label};
-  };
-  if (has_backward(problem)) {
-    a.row_log2.memory = workspace(log2_, "LSE in base 2");
-    a.row_delta.memory = workspace(delta_, "delta");
-    if (a.lse.memory.data == nullptr) a.lse.memory = workspace(lse_, "LSE");
-  }
-  a.sequences = {.count = static_cast<int>(problem.sequences.size()),
-                 .query_tokens = cu_q_.back(),
-                 .key_tokens = cu_k_.back(),
-                 .cu_q = global_of(cu_q_, "cu_seqlens of Q"),
-                 .cu_k = global_of(cu_k_, "cu_seqlens of K"),
-                 .used_q = {},
-                 .used_k = {},
-                 .prefix = global_of(prefix_, "prefix lengths")};
-  a.mask = mask_rule(problem.mask).value();
-  a.query_heads = static_cast<int>(problem.query_heads);
-  a.group = static_cast<int>(problem.query_heads / problem.kv_heads);
-  a.scale = static_cast<float>(softmax_scale(problem));
+  shifted.push_back(static_cast<int>(starts.back()));
+  prefix_ = response_ = whole_;
+  prefix_.prefix_lens = response_.prefix_lens = nullptr;
+  prefix_.used_q = keep(in_prefix);
+  prefix_.used_k = whole_.prefix_lens;
+  response_.cu_seqlens_q = keep(shifted);
+  response_.used_q = keep(behind);
+  response_.causal = FATHOM_HIP_CAUSAL_BOTTOM_RIGHT;
 }
 
-void Attention::forward(const host::Schedule& schedule, host::Alarms& alarms) {
-  kernels_.forward(arguments_, schedule, alarms);
+void Attention::forward(const Launcher& launcher) const {
+  run_forward(launcher, whole_, nullptr);
 }
 
-void Attention::forward_in_two_passes(const host::Schedule& schedule, host::Alarms& alarms) {
-  Arguments prefix = arguments_;
-  prefix.mask = {};
-  prefix.sequences.used_q = global_of(prefix_queries_, "queries in the prefix");
-  prefix.sequences.used_k = prefix.sequences.prefix;
-  kernels_.forward(prefix, schedule, alarms);
-  Arguments response = arguments_;
-  response.mask = {.right = 0};
-  response.sequences.cu_q = global_of(shifted_q_, "shifted cu_seqlens");
-  response.sequences.used_q = global_of(response_queries_, "queries behind the prefix");
-  kernels_.forward(response, schedule, alarms);
+void Attention::forward_in_two_passes(const Launcher& launcher) const {
+  run_forward(launcher, prefix_, nullptr);
+  run_forward(launcher, response_, nullptr);
 }
 
-void Attention::backward(const host::Schedule& schedule, host::Alarms& alarms) {
-  kernels_.row_data(arguments_, schedule, alarms);
-  kernels_.key_gradient(arguments_, schedule, alarms);
-  kernels_.query_gradient(arguments_, schedule, alarms);
+void Attention::backward(const Launcher& launcher) const {
+  run_backward(launcher, whole_, workspace_.front().data(), workspace_.front().bytes(), nullptr);
+}
+
+std::size_t Attention::workspace_bytes() const {
+  std::size_t bytes = 0;
+  for (const Buffer& buffer : workspace_) bytes += buffer.bytes();
+  return bytes;
 }
 
 }  // namespace fathom::hip

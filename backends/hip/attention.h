@@ -1,40 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "backends/hip/host_kernels.h"
+#include "backends/hip/call.h"
+#include "backends/hip/memory.h"
 #include "harness/core/problem.h"
-#include "harness/worker/backend.h"
+#include "harness/core/tensor.h"
 
+#include <map>
 #include <vector>
 
 namespace fathom::hip {
 
-/// The mask as the kernel takes it, and why it cannot take it; one of both.
-std::optional<MaskRule> mask_rule(const Mask& mask);
+/// A Problem as the C interface has it, all pointers null.
+fathom_hip_attention shape_of(const Problem& problem);
 
-/// One Problem bound to its tensors: the arrays that the kernels read beside them, and launches.
+/// Where the tensors of a Problem lie.
+using TensorPlaces = std::map<TensorName, void*>;
+
+/// One Problem bound to its tensors, with the arrays that kernels read beside them.
 class Attention {
  public:
-  Attention(const Problem& problem, const worker::InputViews& inputs,
-            const worker::OutputViews& outputs, const HostKernels& kernels);
+  /// All of it in `memory`, which must outlive this.
+  Attention(const Problem& problem, const TensorPlaces& tensors, Memory& memory);
 
   /// In one pass.
-  void forward(const host::Schedule& schedule, host::Alarms& alarms);
+  void forward(const Launcher& launcher) const;
   /// PrefixLM as one bidirectional launch over the prefixes and one causal one over the rest.
-  void forward_in_two_passes(const host::Schedule& schedule, host::Alarms& alarms);
+  void forward_in_two_passes(const Launcher& launcher) const;
   /// Needs O and LSE of a forward.
-  void backward(const host::Schedule& schedule, host::Alarms& alarms);
+  void backward(const Launcher& launcher) const;
+
+  /// What the passes need beside the tensors.
+  [[nodiscard]] std::size_t workspace_bytes() const;
 
  private:
-  template <typename T, typename Views>
-  Rows<T> rows_of(TensorName name, const Views& views, const char* label) const;
+  const int* keep(const std::vector<int>& numbers);
+  void bind_sequences(const Problem& problem);
+  void bind_two_passes(const Problem& problem);
 
-  const HostKernels& kernels_;
-  std::vector<int> cu_q_, cu_k_, prefix_;
-  std::vector<int> shifted_q_, prefix_queries_, response_queries_;
-  std::vector<float> lse_, log2_, delta_;
-  Arguments arguments_;
-  const Problem problem_;
+  Memory& memory_;
+  std::vector<Buffer> arrays_;
+  std::vector<Buffer> workspace_;
+  fathom_hip_attention whole_;
+  fathom_hip_attention prefix_;
+  fathom_hip_attention response_;
 };
 
 }  // namespace fathom::hip

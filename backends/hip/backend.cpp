@@ -2,69 +2,18 @@
 #include "backends/hip/backend.h"
 
 #include "backends/hip/attention.h"
-#include "harness/worker/measure.h"
+#include "backends/hip/gpu_plan.h"
+#include "backends/hip/host_plan.h"
+#include "backends/hip/platforms.h"
 
 #include <algorithm>
+#include <functional>
 #include <stdexcept>
-#include <thread>
 
 namespace fathom::hip {
 namespace {
 
 constexpr const char* two_pass = "two_pass";
-
-class HostPlan : public worker::Plan {
- public:
-  HostPlan(const Problem& problem, const std::string& lowering, const worker::InputViews& inputs,
-           const worker::OutputViews& outputs, const HostKernels& kernels)
-      : attention_(problem, inputs, outputs, kernels),
-        has_backward_(has_backward(problem)),
-        two_passes_(lowering == two_pass),
-        outputs_(outputs) {}
-
-  void execute() override {
-    forward();
-    if (has_backward_) backward();
-  }
-
-  [[nodiscard]] std::map<TensorName, Transport> transports() const override {
-    return worker::all_in_place(outputs_);
-  }
-
-  [[nodiscard]] worker::TimeAnswer time(const worker::TimeRequest& /*request*/) override {
-    return {"cpu", {}, "the time of an emulation says nothing about the kernel's"};
-  }
-
-  [[nodiscard]] MemoryUse memory() override {
-    return worker::resident_growth([this] { execute(); }, worker::output_bytes(outputs_));
-  }
-
- private:
-  void forward() {
-    watched([this](host::Alarms& alarms) {
-      two_passes_ ? attention_.forward_in_two_passes(schedule_, alarms)
-                  : attention_.forward(schedule_, alarms);
-    });
-  }
-  void backward() {
-    watched([this](host::Alarms& alarms) { attention_.backward(schedule_, alarms); });
-  }
-
-  /// An alarm is an answer that must not be taken for one.
-  template <typename Body>
-  void watched(Body body) {
-    host::Alarms alarms;
-    body(alarms);
-    if (alarms.count() != 0) throw std::runtime_error(alarms.summary());
-  }
-
-  Attention attention_;
-  bool has_backward_;
-  bool two_passes_;
-  worker::OutputViews outputs_;
-  host::Schedule schedule_{
-      .seed = 0, .threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()))};
-};
 
 /// P and dS are rounded to the inputs' dtype. O, dQ, dK and dV are operands of the matrix
 /// instructions from the first tile to the last: one chain over all keys or queries.
@@ -81,30 +30,29 @@ bool is_prefix_lm_alone(const Mask& mask) {
 }
 
 std::optional<worker::Refusal> why_shape_unsupported(const Problem& problem) {
-  if (find_kernels(Target::amd, problem.dtype, problem.head_dim) == nullptr) {
-    return worker::Refusal{"shape", "no kernel is built for head dim " +
-                                        std::to_string(problem.head_dim) +
-                                        "; there are 64, 96, 128 and 256"};
-  }
-  if (softmax_scale(problem) <= 0) {
-    return worker::Refusal{"scale",
-                           "the scale must be above 0: the row maximum is taken before it"};
-  }
-  Index longest = 0;
-  for (const Sequence& s : problem.sequences) longest += std::max(s.query_length, s.key_length);
-  if (longest > unlimited / 2) return worker::Refusal{"shape", "more than 2^28 tokens"};
-  return std::nullopt;
+  Index tokens = 0;
+  for (const Sequence& s : problem.sequences) tokens += std::max(s.query_length, s.key_length);
+  if (tokens > unlimited / 2) return worker::Refusal{"shape", "more than 2^28 tokens"};
+  const std::optional<std::string> why = why_no_kernel(shape_of(problem));
+  if (!why) return std::nullopt;
+  return worker::Refusal{softmax_scale(problem) > 0 ? "shape" : "scale", *why};
 }
 
-class HostBackend : public worker::Backend {
+using MakePlan = std::function<std::unique_ptr<worker::Plan>(
+    const Problem& problem, bool two_passes, const worker::InputViews& inputs,
+    const worker::OutputViews& outputs)>;
+
+/// The kernel on one platform.
+class KernelBackend : public worker::Backend {
  public:
-  explicit HostBackend(Target target) : target_(target) {}
+  KernelBackend(std::string name, std::string device, MakePlan make_plan)
+      : name_(std::move(name)), device_(std::move(device)), make_plan_(std::move(make_plan)) {}
 
   [[nodiscard]] worker::BackendInfo info() const override {
     worker::BackendInfo info;
-    info.name = name();
+    info.name = name_;
     info.version = "1";
-    info.device = "cpu, SIMT executor";
+    info.device = device_;
     info.lowerings = {"native", two_pass};
     info.features = {"dtype.f16",
                      "dtype.bf16",
@@ -136,7 +84,7 @@ class HostBackend : public worker::Backend {
       }
     } else if (lowering != "native") {
       return worker::Refusal{
-          "lowering", name() + " has no lowering '" + lowering + "'; ask for native or two_pass"};
+          "lowering", name_ + " has no lowering '" + lowering + "'; ask for native or two_pass"};
     }
     return why_shape_unsupported(problem);
   }
@@ -145,19 +93,16 @@ class HostBackend : public worker::Backend {
                                                       const std::string& lowering,
                                                       const worker::InputViews& inputs,
                                                       const worker::OutputViews& outputs) override {
-    const HostKernels* kernels = find_kernels(target_, problem.dtype, problem.head_dim);
-    if (kernels == nullptr) throw std::runtime_error(name() + " has no kernel for this Problem");
-    return std::make_unique<HostPlan>(problem, lowering, inputs, outputs, *kernels);
+    return make_plan_(problem, lowering == two_pass, inputs, outputs);
   }
 
  private:
-  [[nodiscard]] std::string name() const {
-    return target_ == Target::nvidia ? "hip:host32" : "hip:host64";
-  }
-  Target target_;
+  std::string name_;
+  std::string device_;
+  MakePlan make_plan_;
 };
 
-/// A platform that this build is not for.
+/// A platform that is not here.
 class AbsentBackend : public worker::Backend {
  public:
   AbsentBackend(std::string name, std::string why) : name_(std::move(name)), why_(std::move(why)) {}
@@ -182,34 +127,33 @@ class AbsentBackend : public worker::Backend {
   std::string why_;
 };
 
-/// Why this CPU cannot run the executor as it was built; empty if it can.
-std::string why_cpu_unfit() {
-#if defined(FATHOM_HIP_X86_64_V3)
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
-    return "the executor was built for x86-64-v3 and this CPU has no AVX2";
-  }
-#endif
-  return "";
-}
-
 }  // namespace
 
 std::unique_ptr<worker::Backend> make_host_backend(Target target) {
-  return std::make_unique<HostBackend>(target);
+  const bool nvidia = target == Target::nvidia;
+  const std::string name = nvidia ? "hip:host32" : "hip:host64";
+  const Platform& platform = *find_platform(nvidia ? FATHOM_HIP_HOST32 : FATHOM_HIP_HOST64);
+  if (platform.launcher == nullptr) {
+    return std::make_unique<AbsentBackend>(name, platform.why_absent);
+  }
+  return std::make_unique<KernelBackend>(name, "cpu, SIMT executor", [&platform](auto&&... of) {
+    return make_host_plan(of..., *platform.launcher);
+  });
+}
+
+std::unique_ptr<worker::Backend> make_gpu_backend(std::string name, const GpuOrWhy& gpu) {
+  if (gpu.gpu == nullptr) return std::make_unique<AbsentBackend>(std::move(name), gpu.why_absent);
+  return std::make_unique<KernelBackend>(std::move(name), gpu.gpu->name, [&gpu](auto&&... of) {
+    return make_gpu_plan(of..., *gpu.gpu);
+  });
 }
 
 std::vector<std::unique_ptr<worker::Backend>> make_all_backends() {
   std::vector<std::unique_ptr<worker::Backend>> backends;
-  const std::string unfit = why_cpu_unfit();
-  for (const Target target : {Target::amd, Target::nvidia}) {
-    backends.push_back(make_host_backend(target));
-    const std::string name = backends.back()->info().name;
-    if (!unfit.empty()) backends.back() = std::make_unique<AbsentBackend>(name, unfit);
-  }
-  backends.push_back(std::make_unique<AbsentBackend>(
-      "hip:amd", "this build has no HIP runtime: its kernels run on the host only"));
-  backends.push_back(std::make_unique<AbsentBackend>(
-      "hip:nvidia", "this build has no CUDA runtime: its kernels run on the host only"));
+  backends.push_back(make_host_backend(Target::amd));
+  backends.push_back(make_host_backend(Target::nvidia));
+  backends.push_back(make_gpu_backend("hip:amd", find_gpu(Vendor::amd)));
+  backends.push_back(make_gpu_backend("hip:nvidia", find_gpu(Vendor::nvidia)));
   return backends;
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backends/hip/host_launch.h"
+#include "backends/hip/host_table.h"
 
 namespace fathom::hip {
 
-std::span<const HostKernels> nvidia_kernels() {
-  static const auto kernels = all_kernels_of<Nvidia, 64, 96, 128, 256>();
+std::span<const KernelSet<HostLane>> nvidia_kernels() {
+  static const auto kernels = all_host_kernels<Nvidia, 64, 96, 128, 256>();
   return kernels;
 }
 

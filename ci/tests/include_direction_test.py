@@ -60,6 +60,7 @@ PLANTED = [
     ("Boost.Context", "harness/run/a.cpp", "<boost/context/fiber.hpp>", "Boost.Context may be"),
     ("CUDA", "backends/torch/a.cpp", "<cuda_runtime.h>", "CUDA may be included from"),
     ("HIP", "backends/hip/kernel/a.hip", "<hip/hip_runtime.h>", "HIP may be included from"),
+    ("the C library", "backends/hip/call.cpp", "<string.h>", "the C library may be included from"),
     ("the operating system", "harness/core/a.cpp", "<sys/mman.h>", "the operating system may be"),
     ("the operating system", "harness/core/a.cpp", "<unistd.h>", "the operating system may be"),
     ("unknown header", "harness/run/a.cpp", "<zlib.h>", "no row of ci/include_direction.py knows this header"),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backends/hip/kernel/backward.h"
+#include "backends/hip/kernel/geometry.h"
 
 namespace fathom::hip {
 
@@ -89,5 +90,27 @@ struct Nvidia {
 };
 
 inline constexpr int row_data_threads = 256;
+
+template <typename C>
+constexpr Geometry geometry_of(int shared_bytes) {
+  return {C::rows, C::inner, C::slices, C::waves, C::Shape::wave, shared_bytes};
+}
+
+/// The kernels of one head dim and element type on a family of devices.
+template <typename Device, typename Element, int Dim>
+struct KernelsOf {
+  using Forward = typename Device::template ForwardOf<Element, Dim>::Type;
+  using KeyGradient = typename Device::template KeyGradientOf<Element, Dim>::Type;
+  using QueryGradient = typename Device::template QueryGradientOf<Element, Dim>::Type;
+
+  static constexpr ElementType element = Element::is_half ? ElementType::f16 : ElementType::bf16;
+  static constexpr Geometry forward = geometry_of<Forward>(ForwardPlan<Forward>::bytes);
+  static constexpr Geometry row_data = {row_data_threads, 0, 1, row_data_threads / Device::wave,
+                                        Device::wave,     0};
+  static constexpr Geometry key_gradient =
+      geometry_of<KeyGradient>(KeyGradientPlan<KeyGradient>::bytes);
+  static constexpr Geometry query_gradient =
+      geometry_of<QueryGradient>(QueryGradientPlan<QueryGradient>::bytes);
+};
 
 }  // namespace fathom::hip

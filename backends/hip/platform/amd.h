@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backends/hip/platform/device.h"
+#include "backends/hip/platform/global.h"
 
 #include <cstdint>
 #include <type_traits>
@@ -217,13 +218,6 @@ FATHOM_DEVICE void store_shared_float(const Shared& field, int offset, float num
 }
 
 // Global memory.
-
-template <typename T>
-struct Global {
-  T* data = nullptr;
-  int64_t size = 0;
-  const char* name = nullptr;
-};
 
 FATHOM_DEVICE Words<4> load_global(const Global<const uint16_t>& array, int64_t at, int offset) {
   const auto* from =

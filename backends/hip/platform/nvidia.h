@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backends/hip/platform/device.h"
+#include "backends/hip/platform/global.h"
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -205,13 +206,6 @@ FATHOM_DEVICE Words<Count> load_matrices(const Shared& field, OffsetOf offset_of
 }
 
 // Global memory.
-
-template <typename T>
-struct Global {
-  T* data = nullptr;
-  int64_t size = 0;
-  const char* name = nullptr;
-};
 
 FATHOM_DEVICE Words<4> load_global(const Global<const uint16_t>& array, int64_t at, int offset) {
   return *reinterpret_cast<const Words<4>*>(array.data + at + offset);

@@ -3,6 +3,7 @@
 
 #include "backends/hip/attention.h"
 #include "backends/hip/backend.h"
+#include "backends/hip/host_launcher.h"
 #include "harness/inputs/inputs.h"
 #include "reference/oracle.h"
 
@@ -29,24 +30,26 @@ void run(const std::string& text, Target target, const host::Schedule& schedule,
          Answer& answer) {
   answer.c = parse_case(text);
   const Problem& problem = answer.c.problem;
-  worker::InputViews inputs;
-  for (const auto& [name, tensor] : inputs_of(answer.c)) inputs[name] = tensor.view();
-  worker::OutputViews outputs;
+  TensorPlaces places;
+  for (const auto& [name, tensor] : inputs_of(answer.c)) {
+    places[name] = const_cast<std::byte*>(tensor.bytes.data());
+  }
   for (const TensorSpec& spec : output_specs(problem)) {
     ObservedTensor& seen = answer.outputs[spec.name];
     seen.transport = Transport::in_place;
     seen.tensor = {
         spec, std::vector<std::byte>(static_cast<std::size_t>(byte_count(spec)), std::byte{0xff})};
-    outputs[spec.name] = {spec, seen.tensor.bytes};
+    places[spec.name] = seen.tensor.bytes.data();
   }
-  const HostKernels* kernels = find_kernels(target, problem.dtype, problem.head_dim);
-  Attention attention(problem, inputs, outputs, *kernels);
+  HostMemory memory;
+  const Attention attention(problem, places, memory);
+  const HostLauncher launcher(target, schedule, &answer.alarms);
   if (way == Way::two_pass) {
-    attention.forward_in_two_passes(schedule, answer.alarms);
+    attention.forward_in_two_passes(launcher);
   } else {
-    attention.forward(schedule, answer.alarms);
+    attention.forward(launcher);
   }
-  if (has_backward(problem)) attention.backward(schedule, answer.alarms);
+  if (has_backward(problem)) attention.backward(launcher);
 }
 
 Judgement judged(const Answer& answer) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backends/hip/host_kernels.h"
+#include "backends/hip/platform/host/executor.h"
 #include "harness/checks/judge.h"
 #include "harness/core/case.h"
 

@@ -112,19 +112,34 @@ TEST_P(TargetTest, GivesTheSameBitsInEveryOrderOfBlocksWavesAndLanes) {
   }
 }
 
+void expect_bits_of_two_passes(const std::string& dtype, int dim, const std::string& seqs,
+                               Target target) {
+  const std::string d = std::to_string(dim);
+  const std::string text = "dir=fwd dtype=" + dtype + " layout=thd hq=2 hkv=1 d=" + d + " dv=" + d +
+                           " seqs=" + seqs + " mask=prefix_lm fill=normal seed=8";
+  Answer one;
+  Answer two;
+  run(text, target, {}, Way::native, one);
+  run(text, target, {}, Way::two_pass, two);
+  EXPECT_EQ(two.alarms.summary(), "");
+  expect_equal(one, two);
+}
+
 TEST_P(TargetTest, PrefixLmInOnePassHasTheBitsOfTwoPasses) {
   for (const std::string seqs : {"150p65,64p64,80,1p1,300p129", "96p40,150p97,64p10,130p70",
                                  "1x90p30,20x90p80,170x90p30,20x90p90"}) {
     for (const std::string dtype : {"bf16", "f16"}) {
-      const std::string text = "dir=fwd dtype=" + dtype +
-                               " layout=thd hq=2 hkv=1 d=64 dv=64 seqs=" + seqs +
-                               " mask=prefix_lm fill=normal seed=8";
-      Answer one;
-      Answer two;
-      run(text, GetParam(), {}, Way::native, one);
-      run(text, GetParam(), {}, Way::two_pass, two);
-      EXPECT_EQ(two.alarms.summary(), "");
-      expect_equal(one, two);
+      expect_bits_of_two_passes(dtype, 64, seqs, GetParam());
+    }
+  }
+}
+
+TEST(KernelTest, PrefixLmHasTheBitsOfTwoPassesAtEveryHeadDim) {
+  for (const Target target : {Target::amd, Target::nvidia}) {
+    for (const int dim : {96, 128, 256}) {
+      for (const std::string dtype : {"bf16", "f16"}) {
+        expect_bits_of_two_passes(dtype, dim, "70p33,33p33,20,40x50p47", target);
+      }
     }
   }
 }

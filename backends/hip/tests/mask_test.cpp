@@ -110,12 +110,21 @@ TEST(MaskTest, VisitsTheTilesThatHoldAPairAndNoOther) {
   }
 }
 
+MaskRule rule_of(const Problem& problem) {
+  fathom_hip_attention shape = shape_of(problem);
+  const int prefix = 0;
+  if (has<PrefixLm>(problem.mask)) shape.prefix_lens = &prefix;
+  return mask_rule(shape);
+}
+
 /// Tiles of rows x inner that hold a pair, over all heads and sequences.
-std::int64_t tiles_needed(const Problem& problem, int rows, int inner, bool by_keys) {
+std::int64_t tiles_needed(const Problem& problem, const Geometry& geometry, bool by_keys) {
+  const int rows = geometry.rows;
+  const int inner = geometry.inner;
   std::int64_t needed = 0;
   for (const Sequence& s : problem.sequences) {
     const SequenceMask mask{static_cast<int>(s.query_length), static_cast<int>(s.key_length),
-                            static_cast<int>(s.prefix_length), *mask_rule(problem.mask)};
+                            static_cast<int>(s.prefix_length), rule_of(problem)};
     const int outer_end = by_keys ? mask.keys : mask.queries;
     const int inner_end = by_keys ? mask.queries : mask.keys;
     for (int first = 0; first < outer_end; first += rows) {
@@ -160,16 +169,16 @@ TEST(MaskTest, KernelsVisitTheExactNumberOfTilesOfAThousandProblems) {
   for (int i = 0; i < 1000; ++i) {
     const std::string text = random_problem(random);
     const Target target = i % 2 == 0 ? Target::amd : Target::nvidia;
-    const HostKernels& kernels = *find_kernels(target, Dtype::bf16, 64);
+    const auto& kernels = *find_kernels(kernels_of(target), ElementType::bf16, 64);
     const std::int64_t before = host::tiles_computed;
     Answer answer;
     run(text, target, {}, Way::native, answer);
     ASSERT_EQ(answer.alarms.summary(), "") << text;
     const Problem& problem = answer.c.problem;
     ASSERT_EQ(host::tiles_computed - before,
-              tiles_needed(problem, kernels.query_rows, kernels.keys, false) +
-                  tiles_needed(problem, kernels.gradient_keys, kernels.gradient_queries, true) +
-                  tiles_needed(problem, kernels.gradient_rows, kernels.gradient_inner, false))
+              tiles_needed(problem, kernels[Kernel::forward].geometry, false) +
+                  tiles_needed(problem, kernels[Kernel::key_gradient].geometry, true) +
+                  tiles_needed(problem, kernels[Kernel::query_gradient].geometry, false))
         << text;
   }
 }

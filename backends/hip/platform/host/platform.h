@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "backends/hip/platform/global.h"
 #include "backends/hip/platform/host/executor.h"
 #include "backends/hip/platform/host/matrix.h"
 #include "backends/hip/platform/host/numbers.h"
@@ -192,14 +193,6 @@ Words<Count> load_matrices(const Shared& field, OffsetOf offset_of) {
 }
 
 // Global memory.
-
-/// An array in global memory; `size` elements.
-template <typename T>
-struct Global {
-  T* data = nullptr;
-  std::int64_t size = 0;
-  const char* name = "";
-};
 
 /// Whether elements at .. at + count lie inside; an alarm if not.
 template <typename T>
