@@ -132,6 +132,35 @@ Edit exchanged(TensorName name, Index head_step, Index row_flip) {
   };
 }
 
+/// Each tile of 64 rows starts with what the one before left, and each head likewise.
+Edit never_cleared(TensorName name, double factor) {
+  return [=](const Problem& p, Outputs& outputs) {
+    std::vector<std::vector<double>> held(64);
+    rows_of(name, [&](double* row, Index, Index, Index i, Index channels) {
+      std::vector<double>& left = held[static_cast<std::size_t>(i % 64)];
+      left.resize(static_cast<std::size_t>(channels));
+      for (Index c = 0; c < channels; ++c) {
+        row[c] += factor * left[static_cast<std::size_t>(c)];
+        left[static_cast<std::size_t>(c)] = row[c];
+      }
+    })(p, outputs);
+  };
+}
+
+/// Each head starts with what the one before it left, of every sequence and group.
+Edit never_cleared_by_heads(TensorName name, double factor, Index heads_back) {
+  return [=](const Problem& p, Outputs& outputs) {
+    const Index heads = head_count(p, name);
+    rows_of(name, [&](double* row, Index s, Index head, Index i, Index channels) {
+      const Index turn = s * heads + head - heads_back;
+      if (turn < 0) return;
+      const HeadView before = head_view(p, name, turn / heads, turn % heads);
+      const double* left = outputs.at(name).data() + before.offset + i * before.row_stride;
+      for (Index c = 0; c < channels; ++c) row[c] += factor * left[c];
+    })(p, outputs);
+  };
+}
+
 Edit rounded_to(TensorName name, double relative) {
   return [=](const Problem&, Outputs& outputs) {
     std::mt19937_64 generator(7);
@@ -577,6 +606,24 @@ std::vector<Plant> backward_plants() {
        {},
        {Axis::rows},
        "D is read 64 rows earlier"},
+      {"dv_never_cleared",
+       back_full,
+       {},
+       never_cleared(TensorName::dv, 1),
+       {Axis::stale},
+       "each tile of 64 rows adds to what the one before left"},
+      {"dk_never_cleared",
+       back_causal,
+       {},
+       never_cleared(TensorName::dk, 1 / std::sqrt(32.0)),
+       {Axis::stale},
+       "left, scaled once more"},
+      {"dq_never_cleared",
+       back_full,
+       {},
+       never_cleared_by_heads(TensorName::dq, 1, 2),
+       {Axis::stale},
+       "the head 2 places before it left"},
       {"dq_zero", back_full, {}, scaled(TensorName::dq, 0), {Axis::zero}, "dQ is exactly zero"},
       {"dv_narrow", back_full, {}, rounded_to(TensorName::dv, 0.012), {Axis::everywhere}, "evenly"},
       {"dq_narrow", back_full, {}, rounded_to(TensorName::dq, 0.012), {Axis::everywhere}, "evenly"},
