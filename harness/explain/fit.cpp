@@ -13,7 +13,7 @@ namespace {
 /// Products of numbers that one puzzle may cost, all candidates together.
 constexpr double work_limit = 4e9;
 /// Passes over the terms of a row that a scan and the candidates worth trying take, about.
-constexpr double passes = 24;
+constexpr double passes = 32;
 /// Rows on which all candidates are tried before the hopeful ones meet all rows.
 constexpr std::size_t screened_rows = 8;
 

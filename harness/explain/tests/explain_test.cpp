@@ -358,6 +358,22 @@ std::vector<Plant> forward_plants() {
        {},
        {Axis::stale},
        "64-127 stand in the place of 128-191"},
+      {"stale_k_tile",
+       full,
+       with([](Seams& s) {
+         s.key_row = [](Index, Index key) { return key >= 128 && key < 192 ? key - 64 : key; };
+       }),
+       {},
+       {Axis::stale},
+       "K of keys 64-127 stands in the place of 128-191"},
+      {"stale_v_tile",
+       causal,
+       with([](Seams& s) {
+         s.value_row = [](Index, Index key) { return key >= 64 && key < 128 ? key - 64 : key; };
+       }),
+       {},
+       {Axis::stale},
+       "V of keys 0-63 stands in the place of 64-127"},
       {"o_tile_zero",
        full,
        {},
