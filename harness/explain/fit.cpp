@@ -121,7 +121,6 @@ std::vector<Fit> fits_of(const Puzzle& puzzle, const std::vector<Candidate>& can
     }
   }
   for (std::size_t i = 0; i < candidates.size(); ++i) {
-    fits[i].lse_after = std::min(fits[i].lse_after, fits[i].lse_before);
     fits[i].freedom = candidates[i].freedom_per_row * fits[i].rows;
   }
   return fits;

@@ -408,6 +408,21 @@ std::vector<Plant> forward_plants() {
                }),
        {Axis::factor},
        "from row to row"},
+      {"wrong_sum",
+       full,
+       {},
+       [](const Problem& p, Outputs& out) {
+         const auto factor = [](Index i) { return 1 + 0.03 * static_cast<double>(i % 5); };
+         rows_of(TensorName::o, [&](double* row, Index, Index, Index i, Index d) {
+           for (Index c = 0; c < d; ++c) row[c] /= factor(i);
+         })(p, out);
+         if (!out.contains(TensorName::lse)) return;
+         rows_of(TensorName::lse, [&](double* row, Index, Index, Index i, Index) {
+           *row += std::log(factor(i));
+         })(p, out);
+       },
+       {Axis::factor},
+       "the wrong sum that the LSE holds"},
       {"o_rows_swapped", full, {}, exchanged(TensorName::o, 0, 1), {Axis::rows}, "exchanged"},
       {"o_rows_late",
        full,
@@ -753,6 +768,36 @@ TEST(ExplainTest, ALoneWrongLseIsLocatedOnly) {
   const Explanation got = explain(e.observation, e.inputs, e.judgement);
   EXPECT_EQ(got.axis, Axis::rows) << got.sentence;
   EXPECT_EQ(got.sentence, "LSE is wrong in query row 40 of head 2 of sequence 1 only.");
+}
+
+/// The numbers are right for another mask, but a kernel that used it would have another LSE.
+TEST(ExplainTest, AnOutputOfAnotherCallIsNotBlamedOnItsMask) {
+  Emulated e = emulate(parse_case("dtype=bf16 " + causal), {});
+  e.observation.outputs.at(TensorName::o).tensor =
+      emulate(parse_case("dtype=bf16 " + causal), other_mask("full"))
+          .observation.outputs.at(TensorName::o)
+          .tensor;
+  e.judgement = judge(e.observation);
+  ASSERT_EQ(e.judgement.verdict, Verdict::fail);
+  const Explanation got = explain(e.observation, e.inputs, e.judgement);
+  EXPECT_EQ(got.axis, Axis::unclear) << got.sentence;
+  EXPECT_NE(got.sentence.find("the mask full, but the LSE is right"), std::string::npos)
+      << got.sentence;
+}
+
+/// A sum that is a little wrong shows in the LSE first: O would not be wrong by it in 16 bits.
+TEST(ExplainTest, AnLseIsWrongAloneOnlyIfOWouldShowIt) {
+  const Edit edit = [](const Problem&, Outputs& out) {
+    std::mt19937_64 generator(3);
+    std::normal_distribution<double> normal;
+    for (double& l : out.at(TensorName::lse)) l += 4e-4 * normal(generator);
+  };
+  for (const auto& [dtype, axis] : {std::pair{"bf16", Axis::unclear}, {"f32", Axis::lse}}) {
+    const Emulated e = emulate(parse_case("dtype=" + std::string(dtype) + " " + full), {}, edit);
+    ASSERT_EQ(e.judgement.verdict, Verdict::fail);
+    const Explanation got = explain(e.observation, e.inputs, e.judgement);
+    EXPECT_EQ(got.axis, axis) << got.sentence;
+  }
 }
 
 TEST(ExplainTest, AnHonestAnswerIsNotExplained) {
