@@ -166,10 +166,10 @@ bool has_nonfinite(const TensorErrors& errors) {
 
 Solved solve_or_locate(const Question& question, const TensorErrors& errors,
                        const TensorErrors* lse) {
-  // Zeros and numbers that are none say where they are; nothing predicts them better.
+  // Zeros and numbers that are none say where they are; anything times 0 predicts them.
   Explanation located = locate(question.problem(), errors);
   const bool final =
-      located.axis == Axis::zero || has_nonfinite(errors) ||
+      is_all_zero(errors) || is_next_to_nothing(errors) || has_nonfinite(errors) ||
       (located.axis == Axis::rows && located.where.find("channel") != std::string::npos);
   if (!final) {
     if (auto solved = solve(question, errors, lse)) return *solved;

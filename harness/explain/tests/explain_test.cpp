@@ -316,6 +316,26 @@ std::vector<Plant> forward_plants() {
        {},
        {Axis::key},
        "20 and 21"},
+      // The rows that are wrong are those of a document: what they alone see may be wrong.
+      {"v_rows_swapped_in_a_document",
+       packed + "seqs=64x192 mask=document(150,42)" + end,
+       with([](Seams& s) {
+         s.value_row = [](Index, Index key) { return key % 64 < 2 && key < 128 ? key ^ 1 : key; };
+       }),
+       {},
+       {Axis::key},
+       "",
+       true},
+      // Only one sequence is long enough for the fault, which is not one of sequences.
+      {"late_keys_misweighed",
+       packed + "seqs=160,80,100 mask=full" + end,
+       weighted([](Index, Index, Index, Index key) {
+         return key < 128 ? 1 : 1 + 0.3 * std::sin(static_cast<double>(key * key));
+       }),
+       {},
+       {Axis::key},
+       "",
+       true},
       {"v_rows_in_pairs",
        full,
        with([](Seams& s) { s.value_row = [](Index, Index key) { return key ^ 1; }; }),
@@ -625,6 +645,16 @@ std::vector<Plant> backward_plants() {
        {},
        {Axis::mask_edge},
        "full"},
+      {"bwd_causal_top_left",
+       "dir=fwd+bwd layout=bshd hq=2 hkv=1 d=32 dv=32 seqs=6x200 mask=causal(bottom_right)" + end,
+       with([](Seams& s) {
+         s.backward_keys = [](const Problem&, Index, Index query) {
+           return KeyRange{0, query + 1};
+         };
+       }),
+       {},
+       {Axis::mask_edge},
+       "causal(top_left)"},
       {"delta_omitted",
        back_full,
        with([](Seams& s) { s.delta_row = [](Index) { return -1; }; }),
@@ -785,6 +815,17 @@ TEST(ExplainTest, AnOutputOfAnotherCallIsNotBlamedOnItsMask) {
       << got.sentence;
 }
 
+/// Any factor near 0 fits them.
+TEST(ExplainTest, NumbersThatAreNextToNothingHaveNoFactor) {
+  for (const std::string dtype : {"bf16", "f32"}) {
+    const Emulated e =
+        emulate(parse_case("dtype=" + dtype + " " + full), {}, scaled(TensorName::o, -1e-9));
+    const Explanation got = explain(e.observation, e.inputs, e.judgement);
+    EXPECT_EQ(got.axis, Axis::unclear) << got.sentence;
+    EXPECT_NE(got.sentence.find("next to nothing"), std::string::npos) << got.sentence;
+  }
+}
+
 /// A sum that is a little wrong shows in the LSE first: O would not be wrong by it in 16 bits.
 TEST(ExplainTest, AnLseIsWrongAloneOnlyIfOWouldShowIt) {
   const Edit edit = [](const Problem&, Outputs& out) {
@@ -798,6 +839,41 @@ TEST(ExplainTest, AnLseIsWrongAloneOnlyIfOWouldShowIt) {
     const Explanation got = explain(e.observation, e.inputs, e.judgement);
     EXPECT_EQ(got.axis, axis) << got.sentence;
   }
+}
+
+/// One row beyond its limit among many that are nearly there.
+TEST(ExplainTest, TheTipOfSpreadErrorsIsNoFaultOfItsRow) {
+  const Edit edit = [](const Problem& p, Outputs& out) {
+    std::mt19937_64 generator(5);
+    rows_of(TensorName::o, [&](double* row, Index, Index, Index i, Index d) {
+      const double size = i == 5 ? 4.2e-4 : 2e-4;
+      for (Index c = 0; c < d; ++c) row[c] += generator() % 2 == 0 ? size : -size;
+    })(p, out);
+  };
+  const std::string text =
+      "dtype=bf16 dir=fwd layout=bshd hq=1 hkv=1 d=32 dv=32 seqs=24x192 mask=full" + end;
+  const Emulated e = emulate(parse_case(text), {}, edit);
+  ASSERT_EQ(e.judgement.verdict, Verdict::fail);
+  const Explanation got = explain(e.observation, e.inputs, e.judgement);
+  EXPECT_TRUE(got.axis == Axis::unclear || got.axis == Axis::everywhere) << got.sentence;
+}
+
+/// Rows that are wrong once each have no period.
+TEST(ExplainTest, RowsInTwoTilesAreNoPeriod) {
+  const Edit edit = [](const Problem& p, Outputs& out) {
+    std::mt19937_64 generator(5);
+    std::normal_distribution<double> normal;
+    rows_of(TensorName::dv, [&](double* row, Index, Index, Index i, Index d) {
+      if (i != 350 && i != 361 && i != 370 && i != 377 && i != 391) return;
+      for (Index c = 0; c < d; ++c) row[c] += normal(generator);
+    })(p, out);
+  };
+  const std::string text =
+      "dtype=bf16 dir=fwd+bwd layout=bshd hq=1 hkv=1 d=32 dv=32 seqs=48x400 mask=window(8,0)" + end;
+  const Emulated e = emulate(parse_case(text), {}, edit);
+  ASSERT_EQ(e.judgement.verdict, Verdict::fail);
+  const Explanation got = explain(e.observation, e.inputs, e.judgement);
+  EXPECT_EQ(got.axis, Axis::unclear) << got.sentence;
 }
 
 TEST(ExplainTest, AnHonestAnswerIsNotExplained) {
