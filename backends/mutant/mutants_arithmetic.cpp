@@ -248,17 +248,20 @@ constexpr std::array arithmetic_table{
     Mutant{"zero_len_no_exit", "a sequence without keys is normalised by 0",
            "Dao-AILab/flash-attention#1155, Dao-AILab/flash-attention#2562", fwd,
            Axis::zero | Axis::rows, [](Seams& s) { s.finish = finish_without_exit; }},
-    Mutant{"split_lse_bf16", "the LSE of every split is rounded to bf16", "", fwd, Axis::everywhere,
-           [](Seams& s) { s.finish = finish_lse_in_bf16; }},
+    Mutant{"split_lse_bf16", "the LSE of every split is rounded to bf16", "", fwd,
+           // One split that has all the keys of a row weighs 1: then the LSE alone is wrong.
+           Axis::everywhere | Axis::lse, [](Seams& s) { s.finish = finish_lse_in_bf16; }},
     Mutant{"split_o_bf16", "the O of every split is rounded to bf16", "", fwd, Axis::everywhere,
            [](Seams& s) { s.finish = finish_o_in_bf16; }},
     Mutant{"last_split_lost", "the merge leaves the last split out",
-           "Dao-AILab/flash-attention#1647, Dao-AILab/flash-attention#2550", fwd, Axis::key,
+           "Dao-AILab/flash-attention#1647, Dao-AILab/flash-attention#2550", fwd,
+           Axis::key | Axis::tile,  // A split is a run of whole tiles.
            [](Seams& s) { s.merge = merge_without_last; }},
     Mutant{"merge_unweighted", "O is the plain mean of the splits", "", fwd, Axis::everywhere,
            [](Seams& s) { s.merge = merge_by_mean; }},
     Mutant{"combine_all_empty", "a row that no split gives a key is not a number", "", fwd,
-           Axis::zero, [](Seams& s) { s.merge = merge_empty_to_nan; }},
+           Axis::zero | Axis::rows,  // Rows that see no key, and no others.
+           [](Seams& s) { s.merge = merge_empty_to_nan; }},
     Mutant{"lse_of_last_split", "the LSE is that of the last split with keys", "", fwd, Axis::lse,
            [](Seams& s) { s.merge = merge_with_last_lse; }},
 };

@@ -213,7 +213,8 @@ constexpr std::array read_table{
              s.read = read_on;
            }},
     Mutant{"read_past_end", "the key behind the end of the last sequence takes part", "", fwd,
-           Axis::key | Axis::mask_edge | Axis::rows,
+           // Where zeros lie behind V, the sum alone grows.
+           Axis::key | Axis::mask_edge | Axis::rows | Axis::factor,
            [](Seams& s) {
              s.visible = with_key_past_end;
              s.read = read_past_end;
@@ -223,7 +224,9 @@ constexpr std::array read_table{
     Mutant{"pv_tail", "the last 8 channels are left out of P V", "", fwd, Axis::channel,
            [](Seams& s) { s.weigh = weigh_without_tail; }},
     Mutant{"stale_scratch", "the accumulators start with what the tile of rows before it left", "",
-           fwd, Axis::stale | Axis::head | Axis::sequence | Axis::tile,
+           fwd,
+           // The O that is left has been normalised: beside it the sum that is left weighs most.
+           Axis::stale | Axis::head | Axis::sequence | Axis::tile | Axis::factor,
            [](Seams& s) { s.clears = clears_others<Buffer::output>; }},
 };
 

@@ -119,7 +119,7 @@ class Builder {
       if (cell.state != CellState::killed) cell.killed_by = text;
       cell.state = CellState::killed;
       cell.checks[text] = failed_checks(record);
-      if (record.explanation) ++cell.axes[std::string(to_string(record.explanation->axis))];
+      if (record.explanation) cell.explanations[text] = *record.explanation;
       return true;
     }
     if (cell.state == CellState::equivalent && record.outputs_hash != twin.outputs_hash) {

@@ -27,7 +27,7 @@ struct Cell {
   CellState state = CellState::equivalent;
   std::string killed_by;                                ///< Text of the first Case that did.
   std::map<std::string, std::set<std::string>> checks;  ///< Case -> the Checks that failed there.
-  std::map<std::string, Index> axes;                    ///< Axis named by the explainer -> Cases.
+  std::map<std::string, Explanation> explanations;      ///< Case -> what the explainer said of it.
   std::map<std::string, std::set<std::string>> peers;   ///< Case -> peer rules that failed there.
 };
 

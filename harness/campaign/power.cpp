@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/campaign/power.h"
 
-#include "harness/core/text.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -102,39 +100,6 @@ Power power_of(const KillMatrix& matrix) {
     if (checks.size() == 1) power.fragile.push_back(mutant + " (" + *checks.begin() + ")");
   }
   return power;
-}
-
-ExplainerScore score_explainer(const KillMatrix& matrix, const std::vector<MutantInfo>& mutants) {
-  ExplainerScore score;
-  for (const MutantInfo& mutant : mutants) {
-    const std::vector<std::string_view> accepted = split(mutant.axis, '|');
-    Index right = 0;
-    Index unclear = 0;
-    Index wrong = 0;
-    std::map<std::string, Index> misses;
-    for (const Cell& cell : matrix.cells) {
-      if (cell.mutant != mutant.name) continue;
-      for (const auto& [axis, count] : cell.axes) {
-        const bool is_right = std::find(accepted.begin(), accepted.end(), axis) != accepted.end();
-        (is_right ? right : axis == "unclear" ? unclear : wrong) += count;
-        if (!is_right) misses[axis] += count;
-      }
-    }
-    score.right += right;
-    score.unclear += unclear;
-    score.wrong += wrong;
-    score.mutants += right + unclear + wrong > 0 ? 1 : 0;
-    score.mutants_right += right > wrong ? 1 : 0;
-    score.mutants_wrong += wrong > 0 && wrong >= right ? 1 : 0;
-    std::string text;
-    for (const auto& [axis, count] : misses) {
-      text += fmt::format("{}{} x {}", text.empty() ? "" : ", ", axis, count);
-    }
-    if (!text.empty()) {
-      score.misses[mutant.name] = fmt::format("{}; right x {} (want {})", text, right, mutant.axis);
-    }
-  }
-  return score;
 }
 
 }  // namespace fathom

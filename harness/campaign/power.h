@@ -31,16 +31,4 @@ struct Power {
 };
 Power power_of(const KillMatrix& matrix);
 
-/// How well the explainer named the axes of the mutants' table, over the Cases that killed.
-struct ExplainerScore {
-  Index right = 0;  ///< Cases
-  Index unclear = 0;
-  Index wrong = 0;
-  Index mutants = 0;        ///< That some Case explained, or could not.
-  Index mutants_right = 0;  ///< Named rightly more often than wrongly.
-  Index mutants_wrong = 0;  ///< Named wrongly at least as often as rightly, and at least once.
-  std::map<std::string, std::string> misses;  ///< Mutant -> `tile x 3, unclear x 1 (want key)`.
-};
-ExplainerScore score_explainer(const KillMatrix& matrix, const std::vector<MutantInfo>& mutants);
-
 }  // namespace fathom

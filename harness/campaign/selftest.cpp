@@ -75,7 +75,9 @@ OrderedJson cell_json(const Cell& cell) {
   OrderedJson checks = OrderedJson::object();
   for (const auto& [text, names] : cell.checks) checks[text] = names;
   json["checks"] = checks;
-  json["axes"] = cell.axes;
+  std::map<std::string, Index> axes;
+  for (const auto& [text, said] : cell.explanations) ++axes[std::string(to_string(said.axis))];
+  json["axes"] = axes;
   return json;
 }
 
@@ -124,18 +126,8 @@ std::string summary_text(const Selftest& selftest) {
     add_list(text, "cases that failed no mutant", selftest.matrix.idle);
   }
   if (!selftest.peers.empty()) text += "\n" + peer_table(selftest.peers, selftest.matrix);
-  const ExplainerScore& explainer = selftest.explainer;
-  if (explainer.right + explainer.unclear + explainer.wrong > 0) {
-    fmt::format_to(
-        Out(text),
-        "\nexplained: {} of {} mutants rightly, {} wrongly; {} cases rightly, {} unclear, "
-        "{} wrongly\n",
-        explainer.mutants_right, explainer.mutants, explainer.mutants_wrong, explainer.right,
-        explainer.unclear, explainer.wrong);
-    for (const auto& [mutant, miss] : explainer.misses) {
-      fmt::format_to(Out(text), "  {:<28} {}\n", mutant, miss);
-    }
-  }
+  const std::string explained = explainer_text(selftest.explainer);
+  if (!explained.empty()) text += "\n" + explained;
   for (const Alarm& c : selftest.matrix.powerless) {
     fmt::format_to(Out(text), "\npowerless: {} on {}\n    {}\n", c.outcome, c.text, c.reason);
   }
@@ -176,13 +168,7 @@ OrderedJson to_json(const Selftest& selftest) {
   OrderedJson groups = OrderedJson::object();
   for (const auto& [group, rate] : power.by_group) groups[group] = rate_json(rate);
   json["groups"] = groups;
-  json["explainer"] = {{"mutants", selftest.explainer.mutants},
-                       {"mutants_right", selftest.explainer.mutants_right},
-                       {"mutants_wrong", selftest.explainer.mutants_wrong},
-                       {"right", selftest.explainer.right},
-                       {"unclear", selftest.explainer.unclear},
-                       {"wrong", selftest.explainer.wrong},
-                       {"misses", selftest.explainer.misses}};
+  json["explainer"] = to_json(selftest.explainer);
   OrderedJson peers = OrderedJson::array();
   for (const PeerPower& peer : selftest.peers) {
     peers.push_back({{"rule", peer.rule},

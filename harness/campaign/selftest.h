@@ -2,6 +2,7 @@
 #pragma once
 
 #include "harness/campaign/clean_cases.h"
+#include "harness/campaign/explainer_score.h"
 #include "harness/campaign/kill_matrix.h"
 #include "harness/campaign/peer_power.h"
 #include "harness/campaign/power.h"

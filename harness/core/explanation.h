@@ -50,7 +50,7 @@ inline constexpr std::array axes{
     AxisInfo{Axis::everywhere, "everywhere", "the errors are spread evenly, as by rounding"},
     AxisInfo{Axis::zero, "zero", "zeros, or nothing at all, where numbers belong"},
     AxisInfo{Axis::repeat, "repeat", "the same execution gives other bits"},
-    AxisInfo{Axis::stale, "stale", "a tile of an earlier step was used again"},
+    AxisInfo{Axis::stale, "stale", "what an earlier step or call left was used again"},
 };
 
 static_assert([] {

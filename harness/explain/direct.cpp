@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <map>
@@ -41,6 +42,39 @@ std::string factor_cause(const Puzzle& puzzle, double factor) {
   const auto group = static_cast<double>(puzzle.question.group());
   if (group > 1 && (near(group) || near(1 / group))) return "the group of query heads is counted";
   return "a wrong constant in the last multiplication, or a sum normalised by the wrong number";
+}
+
+/// O divided by the sum of the softmax that the LSE holds: then O times that sum is right, and both
+/// are wrong by one number. Nothing of it is fitted to O.
+void add_wrong_sum(const Puzzle& puzzle, std::vector<Candidate>& candidates) {
+  if (puzzle.lse == nullptr) return;
+  const auto predict = [lse = puzzle.lse](const RowModel& model) -> std::optional<Prediction> {
+    const RowError& row = model.place();
+    if (!row.live) return std::nullopt;
+    const auto at = static_cast<std::size_t>(&row - model.errors().rows.data());
+    const Index element = lse->rows[at].first;
+    Prediction prediction = scaled(model, std::exp(lse->want(element) - lse->got(element)));
+    prediction.lse = lse->got(element);
+    return prediction;
+  };
+  double gained = 0;
+  for (const RowError* row : puzzle.rows) {
+    const RowModel model(puzzle.question, puzzle.errors, *row);
+    const auto prediction = predict(model);
+    if (!prediction) continue;
+    gained +=
+        row->energy - energy_against(puzzle.errors, *row, prediction->value, prediction->sigma);
+  }
+  // The LSE alone agrees with itself, whatever it holds: O has to need the change as well.
+  if (!(gained >= 40)) return;
+  const bool o_is_wrong = std::any_of(puzzle.errors.rows.begin(), puzzle.errors.rows.end(),
+                                      [](const RowError& row) { return row.bad; });
+  candidates.push_back({Axis::factor,
+                        o_is_wrong ? "is divided in each row by the wrong sum that the LSE holds"
+                                   : "holds a wrong sum in each row, by which O is divided, too",
+                        "the sum of the softmax is wrong: a part that is counted in it or lost, or "
+                        "a rescaling left out",
+                        predict, 1});
 }
 
 void add_factors(const Puzzle& puzzle, std::vector<Candidate>& candidates) {
@@ -172,6 +206,7 @@ double common_gain(const TensorErrors& errors, const std::vector<const RowError*
 std::vector<Candidate> direct_candidates(const Puzzle& puzzle) {
   std::vector<Candidate> candidates;
   add_factors(puzzle, candidates);
+  add_wrong_sum(puzzle, candidates);
   add_exchanges(puzzle, candidates);
   return candidates;
 }

@@ -4,13 +4,12 @@
 #include "harness/explain/fit.h"
 #include "harness/explain/hypotheses.h"
 #include "harness/explain/located.h"
+#include "harness/explain/lse_alone.h"
 #include "harness/explain/scope.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <functional>
 #include <map>
 
 namespace fathom {
@@ -111,15 +110,15 @@ std::string spoken_of(const Puzzle& puzzle) {
   return std::string(speaks_of_lse(puzzle) ? "LSE" : title_of(puzzle.errors.name));
 }
 
-/// O alone has an explanation, which the LSE does not share. A factor is a fact all the same.
+/// O alone has an explanation, which the LSE does not share.
 Solved contradicted(const Puzzle& puzzle, const Candidate& candidate) {
+  const bool lse_is_right = std::none_of(puzzle.lse->rows.begin(), puzzle.lse->rows.end(),
+                                         [](const RowError& row) { return row.bad; });
   Solved solved;
   solved.explanation.tensor = to_string(puzzle.errors.name);
-  if (candidate.axis == Axis::factor && !speaks_of_lse(puzzle)) {
-    solved.explanation.axis = candidate.axis;
-  }
-  solved.explanation.sentence = fmt::format("{} alone {}, but the LSE is wrong in another way.",
-                                            title_of(puzzle.errors.name), candidate.is);
+  solved.explanation.sentence =
+      fmt::format("{} alone {}, but the LSE is {}.", title_of(puzzle.errors.name), candidate.is,
+                  lse_is_right ? "right as it stands" : "wrong in another way");
   return solved;
 }
 
@@ -167,10 +166,10 @@ bool has_nonfinite(const TensorErrors& errors) {
 
 Solved solve_or_locate(const Question& question, const TensorErrors& errors,
                        const TensorErrors* lse) {
-  // Zeros and numbers that are none say where they are; nothing predicts them better.
+  // Zeros and numbers that are none say where they are; anything times 0 predicts them.
   Explanation located = locate(question.problem(), errors);
   const bool final =
-      located.axis == Axis::zero || has_nonfinite(errors) ||
+      is_all_zero(errors) || is_next_to_nothing(errors) || has_nonfinite(errors) ||
       (located.axis == Axis::rows && located.where.find("channel") != std::string::npos);
   if (!final) {
     if (auto solved = solve(question, errors, lse)) return *solved;
@@ -179,67 +178,10 @@ Solved solve_or_locate(const Question& question, const TensorErrors& errors,
   return {located, ""};
 }
 
-/// Units and offsets of the LSE.
-struct LseForm {
-  std::string_view is;
-  std::string_view cause;
-  double (*of)(double lse, double offset);
-};
-constexpr std::array lse_forms{
-    LseForm{"is in units of log 2 instead of natural ones",
-            "an LSE of base-2 exponentials without its factor ln 2",
-            [](double lse, double) { return lse / 0.6931471805599453; }},
-    LseForm{"is multiplied by ln 2 once too often", "a change of base applied to a natural LSE",
-            [](double lse, double) { return lse * 0.6931471805599453; }},
-    LseForm{"has the wrong sign", "the negative LSE is stored",
-            [](double lse, double) { return -lse; }},
-    LseForm{"is the sum of exponentials, not its logarithm", "the logarithm is left out",
-            [](double lse, double) { return std::exp(lse); }},
-    LseForm{"is zero", "the LSE is not written", [](double, double) { return 0.0; }},
-    LseForm{"is off by the same number in every row",
-            "a constant left out of the LSE or added to it",
-            [](double lse, double offset) { return lse + offset; }},
-};
-
-double median_offset(const TensorErrors& lse) {
-  std::vector<double> offsets;
-  for (const RowError& row : lse.rows) {
-    if (row.live && !row.nonfinite) offsets.push_back(lse.got(row.first) - lse.want(row.first));
-  }
-  if (offsets.empty()) return 0;
-  const auto middle = offsets.begin() + std::ssize(offsets) / 2;
-  std::nth_element(offsets.begin(), middle, offsets.end());
-  return *middle;
-}
-
-std::optional<Explanation> lse_form(const TensorErrors& lse) {
-  const double offset = median_offset(lse);
-  for (const LseForm& form : lse_forms) {
-    Index live = 0;
-    Index fits = 0;
-    Index bad = 0;
-    Index bad_fits = 0;
-    for (const RowError& row : lse.rows) {
-      if (!row.live) continue;
-      ++live;
-      const double value = form.of(lse.want(row.first), offset);
-      const bool fit = std::abs(lse.got(row.first) - value) <=
-                       3 * lse.sigma_at(row.first) + 4e-7 * std::abs(value);
-      fits += fit;
-      bad += row.bad;
-      bad_fits += row.bad && fit;
-    }
-    // A few rows fit a fitted offset by accident.
-    if (live < 8 || 100 * fits < 99 * live || 2 * bad < live || 100 * bad_fits < 99 * bad) continue;
-    return Explanation{Axis::lse, "lse", "", fmt::format("LSE {}, and O is right.", form.is),
-                       sentence_of(std::string(form.cause))};
-  }
-  return std::nullopt;
-}
-
 /// O is right, the LSE is not.
 Explanation explain_lse(const Question& question, const TensorErrors* o, const TensorErrors& lse) {
-  if (auto found = lse_form(lse)) return *found;
+  const bool alone = o != nullptr && is_wrong_alone(*o, lse);
+  if (auto found = lse_form(lse); found && alone) return *found;
   if (o != nullptr && !has_nonfinite(lse)) {
     if (auto solved = solve(question, *o, &lse)) {
       solved->explanation.tensor = "lse";
@@ -247,11 +189,14 @@ Explanation explain_lse(const Question& question, const TensorErrors* o, const T
     }
   }
   Explanation located = locate(question.problem(), lse);
-  if (located.axis == Axis::unclear || located.axis == Axis::everywhere) {
+  if (located.axis == Axis::unclear && alone) {
     located.axis = Axis::lse;
     located.cause =
         "the LSE alone is wrong, so the fault lies behind the softmax: where the LSE is put "
         "together or written";
+  } else if (located.axis == Axis::unclear && located.cause.empty()) {
+    located.cause =
+        "errors of the LSE as small as these do not show in O: scores, mask or sums may be wrong";
   }
   located.cause = sentence_of(located.cause);
   return located;

@@ -13,7 +13,7 @@ namespace {
 /// Products of numbers that one puzzle may cost, all candidates together.
 constexpr double work_limit = 4e9;
 /// Passes over the terms of a row that a scan and the candidates worth trying take, about.
-constexpr double passes = 24;
+constexpr double passes = 32;
 /// Rows on which all candidates are tried before the hopeful ones meet all rows.
 constexpr std::size_t screened_rows = 8;
 
@@ -121,7 +121,6 @@ std::vector<Fit> fits_of(const Puzzle& puzzle, const std::vector<Candidate>& can
     }
   }
   for (std::size_t i = 0; i < candidates.size(); ++i) {
-    fits[i].lse_after = std::min(fits[i].lse_after, fits[i].lse_before);
     fits[i].freedom = candidates[i].freedom_per_row * fits[i].rows;
   }
   return fits;

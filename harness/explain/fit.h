@@ -46,7 +46,7 @@ struct Fit {
   double before = 0;  ///< Sum of z^2, the oracle being right.
   double after = 0;   ///< The same, the candidate being right.
   double lse_before = 0;
-  double lse_after = 0;  ///< The LSE may follow the candidate, or be right as it is.
+  double lse_after = 0;  ///< Where a candidate says nothing of the LSE, it is right as it is.
   double elements = 0;
   double rows = 0;
   double freedom = 0;

@@ -3,6 +3,7 @@
 
 #include "harness/explain/alternatives.h"
 #include "harness/explain/direct.h"
+#include "harness/explain/leftovers.h"
 #include "harness/explain/scan.h"
 
 #include <fmt/format.h>
@@ -397,6 +398,7 @@ std::vector<Candidate> all_candidates(const Puzzle& puzzle) {
   }
   append(all, direct_candidates(puzzle));
   append(all, scan_candidates(puzzle));
+  if (name != TensorName::o) append(all, leftover_candidates(puzzle));
   add_masks(tiled_alternatives(puzzle.question), all);
   if (name == TensorName::o) {
     add_channel_tails(puzzle, all);

@@ -3,13 +3,16 @@
 
 #include "harness/explain/fit.h"
 #include "harness/explain/scope.h"
+#include "harness/explain/singled_out.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <optional>
+#include <set>
 
 namespace fathom {
 namespace {
@@ -62,12 +65,37 @@ bool is_sharp(const TensorErrors& errors, const Scope& scope, const Sorted& rows
 
 struct Part {
   Axis axis;
-  std::string_view cause;
+  std::string cause;
 };
 
-/// The axis that the borders of a box speak for.
+/// Whether every sequence of a box has more keys, or more queries, than any other with live rows.
+bool are_longest(const Problem& problem, const TensorErrors& errors, const Scope& box) {
+  const Index huge = std::numeric_limits<Index>::max();
+  Sequence inside{.query_length = huge, .key_length = huge};  // The least of each.
+  Sequence outside{.query_length = 0, .key_length = 0};       // The most of each.
+  for (const RowError& row : errors.rows) {
+    if (!row.live) continue;
+    const Sequence& lengths = problem.sequences[static_cast<std::size_t>(row.sequence)];
+    if (std::binary_search(box.sequences.begin(), box.sequences.end(), row.sequence)) {
+      inside.query_length = std::min(inside.query_length, lengths.query_length);
+      inside.key_length = std::min(inside.key_length, lengths.key_length);
+    } else {
+      outside.query_length = std::max(outside.query_length, lengths.query_length);
+      outside.key_length = std::max(outside.key_length, lengths.key_length);
+    }
+  }
+  return inside.key_length > outside.key_length || inside.query_length > outside.query_length;
+}
+
+/// The axis that the borders of a box speak for. Rows that the mask tells from the others may be
+/// wrong for what they see.
 Part part_of(const Problem& problem, const TensorErrors& errors, const Scope& scope) {
   if (!scope.all_rows) {
+    if (const auto rows = singled_out(problem, errors, scope)) {
+      return {
+          Axis::unclear,
+          fmt::format("these are just {}: either they go wrong, or what they alone see", *rows)};
+    }
     Index rows = 0;
     for (const Index s : scope.sequences) {
       const Sequence& lengths = problem.sequences[static_cast<std::size_t>(s)];
@@ -84,6 +112,11 @@ Part part_of(const Problem& problem, const TensorErrors& errors, const Scope& sc
   if (!scope.all_heads) {
     return {Axis::head,
             "what only these heads do: a wrong head index or stride, or a map of heads"};
+  }
+  if (are_longest(problem, errors, scope)) {
+    return {Axis::unclear,
+            "these are just the longest sequences: either they go wrong, or what only long ones "
+            "do, such as a second tile, a rescaling or a split"};
   }
   return {Axis::sequence, "what only these sequences do: a wrong offset, length or batch stride"};
 }
@@ -115,6 +148,12 @@ std::optional<Explanation> zeros(const Problem& problem, const TensorErrors& err
   const Scope scope = scope_of(
       problem, errors, [](const RowError& row) { return row.zero && row.live; }, is_live);
   const std::string where = to_text(scope, errors.name);
+  if (!is_all_zero(errors)) {
+    return say(Axis::unclear, errors, where,
+               "is exactly zero in most of its wrong rows" + in_where(where) +
+                   ", and other rows are wrong, too",
+               "");
+  }
   if (!scope.everything() && is_sharp(errors, scope, rows)) {
     return say(Axis::zero, errors, where, "is exactly zero" + in_where(where),
                "rows that are never computed, or computed and not written");
@@ -123,6 +162,16 @@ std::optional<Explanation> zeros(const Problem& problem, const TensorErrors& err
       Axis::zero, errors, scope.everything() ? "" : where,
       scope.filled >= 0.9 ? "is exactly zero" : "is exactly zero in some rows" + in_where(where),
       "an output that is not computed, or not written");
+}
+
+/// Numbers that are none of the right ones, times anything: a factor of 0 would fit as well as any.
+std::optional<Explanation> nothing(const TensorErrors& errors, const Sorted& rows) {
+  if (!is_next_to_nothing(errors)) return std::nullopt;
+  return say(Axis::unclear, errors, "",
+             fmt::format("holds next to nothing in {} of {} rows: its numbers are smaller than the "
+                         "rounding of the right ones",
+                         rows.bad.size(), rows.bad.size() + rows.good.size()),
+             "an output that is not written, numbers of another call, or a factor near 0");
 }
 
 std::string channels_text(const std::vector<Index>& channels, Index all) {
@@ -192,10 +241,10 @@ std::optional<Explanation> one_element(const TensorErrors& errors, const Sorted&
 std::optional<Explanation> periodic(const TensorErrors& errors, const Sorted& rows) {
   for (const Index period : {16, 32, 64, 128}) {
     std::vector<bool> residues(static_cast<std::size_t>(period));
-    Index last = 0;
+    std::set<Index> periods;
     for (const RowError* row : rows.bad) {
       residues[static_cast<std::size_t>(row->row % period)] = true;
-      last = std::max(last, row->row);
+      periods.insert(row->row / period);
     }
     std::vector<Index> seen;
     for (Index r = 0; r < period; ++r) {
@@ -205,7 +254,7 @@ std::optional<Explanation> periodic(const TensorErrors& errors, const Sorted& ro
     for (const RowError& row : errors.rows) {
       could += row.live && residues[static_cast<std::size_t>(row.row % period)];
     }
-    const bool few = 4 * std::ssize(seen) <= period && last >= 3 * period;
+    const bool few = 4 * std::ssize(seen) <= period && periods.size() >= 3;
     if (!few || 10 * std::ssize(rows.bad) < 9 * could) continue;
     return say(Axis::tile, errors, fmt::format("rows {} of every {}", list_text(seen), period),
                fmt::format("is wrong in rows {} of every {} only", list_text(seen), period),
@@ -226,15 +275,33 @@ bool is_most(const TensorErrors& errors, const Scope& scope) {
   return !scope.all_rows && 5 * inside > 3 * all;
 }
 
+/// Whether the error falls steeply at the borders: most wrong rows are twice as wrong as any row
+/// outside. Else the box is but the tip of errors that are everywhere.
+bool stands_clear(const Scope& scope, const Sorted& rows) {
+  std::vector<double> inside;
+  for (const RowError* row : rows.bad) inside.push_back(row->energy);
+  const auto middle = inside.begin() + std::ssize(inside) / 2;
+  std::nth_element(inside.begin(), middle, inside.end());
+  const auto contains = [](const std::vector<Index>& list, Index value) {
+    return std::binary_search(list.begin(), list.end(), value);
+  };
+  return std::none_of(rows.good.begin(), rows.good.end(), [&](const RowError* row) {
+    const bool in_box = scope.first_row <= row->row && row->row <= scope.last_row &&
+                        contains(scope.sequences, row->sequence) &&
+                        contains(scope.heads, row->head);
+    return !in_box && 4 * row->energy > *middle;
+  });
+}
+
 std::optional<Explanation> box(const Problem& problem, const TensorErrors& errors,
                                const Sorted& rows) {
   const Scope scope = scope_of(
       problem, errors, [](const RowError& row) { return row.bad; }, is_live);
   if (!is_sharp(errors, scope, rows) || is_most(errors, scope)) return std::nullopt;
+  if (!stands_clear(scope, rows)) return std::nullopt;
   const Part part = part_of(problem, errors, scope);
   const std::string where = to_text(scope, errors.name);
-  return say(part.axis, errors, where, fmt::format("is wrong in {} only", where),
-             std::string(part.cause));
+  return say(part.axis, errors, where, fmt::format("is wrong in {} only", where), part.cause);
 }
 
 /// Largest and smallest mean z^2 of groups of rows, as a ratio.
@@ -362,10 +429,26 @@ std::string_view title_of(TensorName name) {
   }
 }
 
+bool is_all_zero(const TensorErrors& errors) {
+  const std::vector<const RowError*> bad = sort_rows(errors).bad;
+  return !bad.empty() &&
+         std::all_of(bad.begin(), bad.end(), [](const RowError* row) { return row->zero; });
+}
+
+bool is_next_to_nothing(const TensorErrors& errors) {
+  const double honest = honest_rms(errors);
+  const double limit = honest * honest * static_cast<double>(errors.channels);
+  const std::vector<double> zeros(static_cast<std::size_t>(errors.channels));
+  return nearly_all(sort_rows(errors).bad, [&](const RowError* row) {
+    return energy_against(errors, *row, zeros) <= limit;
+  });
+}
+
 Explanation locate(const Problem& problem, const TensorErrors& errors) {
   const Sorted rows = sort_rows(errors);
   if (auto found = nonfinite(problem, errors)) return *found;
   if (auto found = zeros(problem, errors, rows)) return *found;
+  if (auto found = nothing(errors, rows)) return *found;
   if (auto found = one_element(errors, rows)) return *found;
   if (auto found = channels(errors, rows)) return *found;
   if (auto found = box(problem, errors, rows)) return *found;

@@ -168,6 +168,25 @@ Prediction RowModel::predict(const Edit& edit) {
   return normalised(std::move(sum), reference_lse());
 }
 
+Prediction RowModel::with_lag(Operand operand, const KeyRange& keys, Index lag) {
+  const TermList& list = terms(row_.sequence, own_head());
+  const RowSpan v = question_.rows(TensorName::v, row_.sequence, own_head());
+  const auto weight = [&](Index key) { return list.term(key)[v.channels]; };
+  std::vector<double> sum = unchanged().value;
+  double all = 1;
+  for (Index key = keys.begin; key < keys.end; ++key) {
+    const double* const now = v.row(key);
+    const double* const then = operand == Operand::v ? v.row(key - lag) : now;
+    const double p = operand == Operand::k ? weight(key - lag) : weight(key);
+    for (Index c = 0; c < v.channels; ++c) {
+      sum[static_cast<std::size_t>(c)] += p * then[c] - weight(key) * now[c];
+    }
+    all += p - weight(key);
+  }
+  sum.push_back(all);
+  return normalised(std::move(sum), reference_lse());
+}
+
 Prediction RowModel::recompute(double scale, Index width, const ValueRow& value_row) const {
   const Index kv_head = row_.head / question_.group();
   const double lse = reference_lse();

@@ -62,6 +62,9 @@ class RowModel {
   /// O with scores scale' q k over the first `width` channels, and V taken from `value_row(key)`.
   using ValueRow = std::function<Index(Index key)>;
   [[nodiscard]] Prediction recompute(double scale, Index width, const ValueRow& value_row) const;
+  /// O where the K alone, or the V alone, of some visible keys is that of the keys `lag` before.
+  enum class Operand : std::uint8_t { k, v };
+  [[nodiscard]] Prediction with_lag(Operand operand, const KeyRange& keys, Index lag);
   /// dQ or dK with another D: delta(query) replaces what is subtracted from dP.
   using Delta = std::function<double(Index head, Index query)>;
   [[nodiscard]] Prediction with_delta(const Delta& delta) const;

@@ -14,8 +14,19 @@ namespace {
 
 constexpr std::array<Index, 7> tile_sizes{16, 32, 64, 80, 128, 176, 256};
 
-enum class TileFault : std::uint8_t { lost, doubled, stale };
-constexpr std::array tile_faults{TileFault::lost, TileFault::doubled, TileFault::stale};
+enum class TileFault : std::uint8_t { lost, doubled, stale, stale_k, stale_v };
+constexpr std::array tile_faults{TileFault::lost, TileFault::doubled, TileFault::stale,
+                                 TileFault::stale_k, TileFault::stale_v};
+
+bool is_stale(TileFault fault) {
+  return fault != TileFault::lost && fault != TileFault::doubled;
+}
+
+/// K and V go wrong apart in the forward pass only.
+bool applies(TileFault fault, const Puzzle& puzzle) {
+  const bool one = fault == TileFault::stale_k || fault == TileFault::stale_v;
+  return !one || puzzle.errors.name == TensorName::o;
+}
 
 std::string_view terms_are(const Puzzle& puzzle) {
   return has_key_rows(puzzle.errors.name) ? "queries" : "keys";
@@ -38,20 +49,30 @@ Edit tile_edit(const RowModel& model, TileFault fault, Index begin, Index end) {
 }
 
 std::optional<Prediction> predict_tile(RowModel& model, TileFault fault, Index begin, Index end) {
+  if (fault == TileFault::stale_k || fault == TileFault::stale_v) {
+    const KeyRange now = model.visible();
+    const KeyRange keys{std::max(begin, now.begin), std::min(end, now.end)};
+    if (keys.size() == 0) return std::nullopt;
+    return model.with_lag(fault == TileFault::stale_k ? RowModel::Operand::k : RowModel::Operand::v,
+                          keys, end - begin);
+  }
   const Edit edit = tile_edit(model, fault, begin, end);
   if (edit.pieces.empty()) return std::nullopt;
   return model.predict(edit);
 }
 
-std::string tile_text(TileFault fault, std::string_view what, Index begin, Index end) {
+/// `from` is where the tile before begins.
+std::string tile_text(TileFault fault, std::string_view what, Index from, Index begin, Index end) {
   switch (fault) {
     case TileFault::lost: return fmt::format("is right without {} {}-{}", what, begin, end - 1);
     case TileFault::doubled:
       return fmt::format("is right if {} {}-{} count twice", what, begin, end - 1);
     case TileFault::stale: break;
+    case TileFault::stale_k: what = "K of keys"; break;
+    case TileFault::stale_v: what = "V of keys"; break;
   }
-  return fmt::format("is right if {} {}-{} stand in the place of {}-{}", what, 2 * begin - end,
-                     begin - 1, begin, end - 1);
+  return fmt::format("is right if {} {}-{} stand{} in the place of {}-{}", what, from, begin - 1,
+                     fault == TileFault::stale ? "" : "s", begin, end - 1);
 }
 
 std::string_view tile_cause(TileFault fault) {
@@ -59,7 +80,9 @@ std::string_view tile_cause(TileFault fault) {
     case TileFault::lost:
       return "a tile that is not visited, or an off-by-one in the range of tiles";
     case TileFault::doubled: return "a tile that two passes or two splits both visit";
-    case TileFault::stale: break;
+    case TileFault::stale:
+    case TileFault::stale_k:
+    case TileFault::stale_v: break;
   }
   return "a tile that is used before its load has finished, so that the one before is used again";
 }
@@ -74,6 +97,7 @@ class TileScan {
           length_, has_key_rows(puzzle.errors.name) ? lengths.query_length : lengths.key_length);
     }
     for (const TileFault fault : tile_faults) {
+      if (!applies(fault, puzzle)) continue;
       for (const Index size : tile_sizes) gains_[{fault, size}].resize(count(size));
     }
   }
@@ -81,7 +105,7 @@ class TileScan {
   void add(RowModel& model) {
     for (auto& [kind, gains] : gains_) {
       const auto [fault, size] = kind;
-      for (std::size_t t = fault == TileFault::stale ? 1 : 0; t < gains.size(); ++t) {
+      for (std::size_t t = is_stale(fault) ? 1 : 0; t < gains.size(); ++t) {
         const Index begin = static_cast<Index>(t) * size;
         const auto prediction = predict_tile(model, fault, begin, begin + size);
         if (!prediction) continue;
@@ -95,6 +119,7 @@ class TileScan {
 
   void take(std::vector<Candidate>& candidates) const {
     for (const TileFault fault : tile_faults) {
+      if (!applies(fault, puzzle_)) continue;
       double best = 0;
       Index begin = 0;
       Index end = 0;
@@ -115,8 +140,8 @@ class TileScan {
     return static_cast<std::size_t>((length_ + size - 1) / size);
   }
   [[nodiscard]] Candidate candidate(TileFault fault, Index begin, Index end) const {
-    return {fault == TileFault::stale ? Axis::stale : Axis::tile,
-            tile_text(fault, terms_are(puzzle_), begin, std::min(end, length_)),
+    return {is_stale(fault) ? Axis::stale : Axis::tile,
+            tile_text(fault, terms_are(puzzle_), 2 * begin - end, begin, std::min(end, length_)),
             std::string(tile_cause(fault)), [fault, begin, end](RowModel& model) {
               return predict_tile(model, fault, begin, end);
             }};

@@ -76,18 +76,5 @@ TEST(PowerTest, ASurvivorADeadMutantOrAnAlarmFailsTheSelftest) {
   EXPECT_EQ(exit_code(Selftest{}), 1) << "nothing was killed because nothing ran";
 }
 
-TEST(PowerTest, TheExplainerIsRightUnclearOrWrong) {
-  KillMatrix matrix;
-  matrix.cells = {cell("a", CellState::killed, {{"case", {"lse"}}})};
-  matrix.cells[0].axes = {{"tile", 3}, {"unclear", 2}, {"key", 1}};
-  const ExplainerScore score = score_explainer(matrix, {{"a", "what", "", "forward", "tile|rows"}});
-  EXPECT_EQ(score.right, 3);
-  EXPECT_EQ(score.unclear, 2);
-  EXPECT_EQ(score.wrong, 1);
-  EXPECT_EQ(score.mutants_right, 1);
-  EXPECT_EQ(score.mutants_wrong, 0);
-  EXPECT_EQ(score.misses.at("a"), "key x 1, unclear x 2; right x 3 (want tile|rows)");
-}
-
 }  // namespace
 }  // namespace fathom

@@ -132,6 +132,35 @@ Edit exchanged(TensorName name, Index head_step, Index row_flip) {
   };
 }
 
+/// Each tile of 64 rows starts with what the one before left, and each head likewise.
+Edit never_cleared(TensorName name, double factor) {
+  return [=](const Problem& p, Outputs& outputs) {
+    std::vector<std::vector<double>> held(64);
+    rows_of(name, [&](double* row, Index, Index, Index i, Index channels) {
+      std::vector<double>& left = held[static_cast<std::size_t>(i % 64)];
+      left.resize(static_cast<std::size_t>(channels));
+      for (Index c = 0; c < channels; ++c) {
+        row[c] += factor * left[static_cast<std::size_t>(c)];
+        left[static_cast<std::size_t>(c)] = row[c];
+      }
+    })(p, outputs);
+  };
+}
+
+/// Each head starts with what the one before it left, of every sequence and group.
+Edit never_cleared_by_heads(TensorName name, double factor, Index heads_back) {
+  return [=](const Problem& p, Outputs& outputs) {
+    const Index heads = head_count(p, name);
+    rows_of(name, [&](double* row, Index s, Index head, Index i, Index channels) {
+      const Index turn = s * heads + head - heads_back;
+      if (turn < 0) return;
+      const HeadView before = head_view(p, name, turn / heads, turn % heads);
+      const double* left = outputs.at(name).data() + before.offset + i * before.row_stride;
+      for (Index c = 0; c < channels; ++c) row[c] += factor * left[c];
+    })(p, outputs);
+  };
+}
+
 Edit rounded_to(TensorName name, double relative) {
   return [=](const Problem&, Outputs& outputs) {
     std::mt19937_64 generator(7);
@@ -287,6 +316,26 @@ std::vector<Plant> forward_plants() {
        {},
        {Axis::key},
        "20 and 21"},
+      // The rows that are wrong are those of a document: what they alone see may be wrong.
+      {"v_rows_swapped_in_a_document",
+       packed + "seqs=64x192 mask=document(150,42)" + end,
+       with([](Seams& s) {
+         s.value_row = [](Index, Index key) { return key % 64 < 2 && key < 128 ? key ^ 1 : key; };
+       }),
+       {},
+       {Axis::key},
+       "",
+       true},
+      // Only one sequence is long enough for the fault, which is not one of sequences.
+      {"late_keys_misweighed",
+       packed + "seqs=160,80,100 mask=full" + end,
+       weighted([](Index, Index, Index, Index key) {
+         return key < 128 ? 1 : 1 + 0.3 * std::sin(static_cast<double>(key * key));
+       }),
+       {},
+       {Axis::key},
+       "",
+       true},
       {"v_rows_in_pairs",
        full,
        with([](Seams& s) { s.value_row = [](Index, Index key) { return key ^ 1; }; }),
@@ -329,6 +378,22 @@ std::vector<Plant> forward_plants() {
        {},
        {Axis::stale},
        "64-127 stand in the place of 128-191"},
+      {"stale_k_tile",
+       full,
+       with([](Seams& s) {
+         s.key_row = [](Index, Index key) { return key >= 128 && key < 192 ? key - 64 : key; };
+       }),
+       {},
+       {Axis::stale},
+       "K of keys 64-127 stands in the place of 128-191"},
+      {"stale_v_tile",
+       causal,
+       with([](Seams& s) {
+         s.value_row = [](Index, Index key) { return key >= 64 && key < 128 ? key - 64 : key; };
+       }),
+       {},
+       {Axis::stale},
+       "V of keys 0-63 stands in the place of 64-127"},
       {"o_tile_zero",
        full,
        {},
@@ -363,6 +428,21 @@ std::vector<Plant> forward_plants() {
                }),
        {Axis::factor},
        "from row to row"},
+      {"wrong_sum",
+       full,
+       {},
+       [](const Problem& p, Outputs& out) {
+         const auto factor = [](Index i) { return 1 + 0.03 * static_cast<double>(i % 5); };
+         rows_of(TensorName::o, [&](double* row, Index, Index, Index i, Index d) {
+           for (Index c = 0; c < d; ++c) row[c] /= factor(i);
+         })(p, out);
+         if (!out.contains(TensorName::lse)) return;
+         rows_of(TensorName::lse, [&](double* row, Index, Index, Index i, Index) {
+           *row += std::log(factor(i));
+         })(p, out);
+       },
+       {Axis::factor},
+       "the wrong sum that the LSE holds"},
       {"o_rows_swapped", full, {}, exchanged(TensorName::o, 0, 1), {Axis::rows}, "exchanged"},
       {"o_rows_late",
        full,
@@ -565,6 +645,16 @@ std::vector<Plant> backward_plants() {
        {},
        {Axis::mask_edge},
        "full"},
+      {"bwd_causal_top_left",
+       "dir=fwd+bwd layout=bshd hq=2 hkv=1 d=32 dv=32 seqs=6x200 mask=causal(bottom_right)" + end,
+       with([](Seams& s) {
+         s.backward_keys = [](const Problem&, Index, Index query) {
+           return KeyRange{0, query + 1};
+         };
+       }),
+       {},
+       {Axis::mask_edge},
+       "causal(top_left)"},
       {"delta_omitted",
        back_full,
        with([](Seams& s) { s.delta_row = [](Index) { return -1; }; }),
@@ -577,6 +667,24 @@ std::vector<Plant> backward_plants() {
        {},
        {Axis::rows},
        "D is read 64 rows earlier"},
+      {"dv_never_cleared",
+       back_full,
+       {},
+       never_cleared(TensorName::dv, 1),
+       {Axis::stale},
+       "each tile of 64 rows adds to what the one before left"},
+      {"dk_never_cleared",
+       back_causal,
+       {},
+       never_cleared(TensorName::dk, 1 / std::sqrt(32.0)),
+       {Axis::stale},
+       "left, scaled once more"},
+      {"dq_never_cleared",
+       back_full,
+       {},
+       never_cleared_by_heads(TensorName::dq, 1, 2),
+       {Axis::stale},
+       "the head 2 places before it left"},
       {"dq_zero", back_full, {}, scaled(TensorName::dq, 0), {Axis::zero}, "dQ is exactly zero"},
       {"dv_narrow", back_full, {}, rounded_to(TensorName::dv, 0.012), {Axis::everywhere}, "evenly"},
       {"dq_narrow", back_full, {}, rounded_to(TensorName::dq, 0.012), {Axis::everywhere}, "evenly"},
@@ -690,6 +798,82 @@ TEST(ExplainTest, ALoneWrongLseIsLocatedOnly) {
   const Explanation got = explain(e.observation, e.inputs, e.judgement);
   EXPECT_EQ(got.axis, Axis::rows) << got.sentence;
   EXPECT_EQ(got.sentence, "LSE is wrong in query row 40 of head 2 of sequence 1 only.");
+}
+
+/// The numbers are right for another mask, but a kernel that used it would have another LSE.
+TEST(ExplainTest, AnOutputOfAnotherCallIsNotBlamedOnItsMask) {
+  Emulated e = emulate(parse_case("dtype=bf16 " + causal), {});
+  e.observation.outputs.at(TensorName::o).tensor =
+      emulate(parse_case("dtype=bf16 " + causal), other_mask("full"))
+          .observation.outputs.at(TensorName::o)
+          .tensor;
+  e.judgement = judge(e.observation);
+  ASSERT_EQ(e.judgement.verdict, Verdict::fail);
+  const Explanation got = explain(e.observation, e.inputs, e.judgement);
+  EXPECT_EQ(got.axis, Axis::unclear) << got.sentence;
+  EXPECT_NE(got.sentence.find("the mask full, but the LSE is right"), std::string::npos)
+      << got.sentence;
+}
+
+/// Any factor near 0 fits them.
+TEST(ExplainTest, NumbersThatAreNextToNothingHaveNoFactor) {
+  for (const std::string dtype : {"bf16", "f32"}) {
+    const Emulated e =
+        emulate(parse_case("dtype=" + dtype + " " + full), {}, scaled(TensorName::o, -1e-9));
+    const Explanation got = explain(e.observation, e.inputs, e.judgement);
+    EXPECT_EQ(got.axis, Axis::unclear) << got.sentence;
+    EXPECT_NE(got.sentence.find("next to nothing"), std::string::npos) << got.sentence;
+  }
+}
+
+/// A sum that is a little wrong shows in the LSE first: O would not be wrong by it in 16 bits.
+TEST(ExplainTest, AnLseIsWrongAloneOnlyIfOWouldShowIt) {
+  const Edit edit = [](const Problem&, Outputs& out) {
+    std::mt19937_64 generator(3);
+    std::normal_distribution<double> normal;
+    for (double& l : out.at(TensorName::lse)) l += 4e-4 * normal(generator);
+  };
+  for (const auto& [dtype, axis] : {std::pair{"bf16", Axis::unclear}, {"f32", Axis::lse}}) {
+    const Emulated e = emulate(parse_case("dtype=" + std::string(dtype) + " " + full), {}, edit);
+    ASSERT_EQ(e.judgement.verdict, Verdict::fail);
+    const Explanation got = explain(e.observation, e.inputs, e.judgement);
+    EXPECT_EQ(got.axis, axis) << got.sentence;
+  }
+}
+
+/// One row beyond its limit among many that are nearly there.
+TEST(ExplainTest, TheTipOfSpreadErrorsIsNoFaultOfItsRow) {
+  const Edit edit = [](const Problem& p, Outputs& out) {
+    std::mt19937_64 generator(5);
+    rows_of(TensorName::o, [&](double* row, Index, Index, Index i, Index d) {
+      const double size = i == 5 ? 4.2e-4 : 2e-4;
+      for (Index c = 0; c < d; ++c) row[c] += generator() % 2 == 0 ? size : -size;
+    })(p, out);
+  };
+  const std::string text =
+      "dtype=bf16 dir=fwd layout=bshd hq=1 hkv=1 d=32 dv=32 seqs=24x192 mask=full" + end;
+  const Emulated e = emulate(parse_case(text), {}, edit);
+  ASSERT_EQ(e.judgement.verdict, Verdict::fail);
+  const Explanation got = explain(e.observation, e.inputs, e.judgement);
+  EXPECT_TRUE(got.axis == Axis::unclear || got.axis == Axis::everywhere) << got.sentence;
+}
+
+/// Rows that are wrong once each have no period.
+TEST(ExplainTest, RowsInTwoTilesAreNoPeriod) {
+  const Edit edit = [](const Problem& p, Outputs& out) {
+    std::mt19937_64 generator(5);
+    std::normal_distribution<double> normal;
+    rows_of(TensorName::dv, [&](double* row, Index, Index, Index i, Index d) {
+      if (i != 350 && i != 361 && i != 370 && i != 377 && i != 391) return;
+      for (Index c = 0; c < d; ++c) row[c] += normal(generator);
+    })(p, out);
+  };
+  const std::string text =
+      "dtype=bf16 dir=fwd+bwd layout=bshd hq=1 hkv=1 d=32 dv=32 seqs=48x400 mask=window(8,0)" + end;
+  const Emulated e = emulate(parse_case(text), {}, edit);
+  ASSERT_EQ(e.judgement.verdict, Verdict::fail);
+  const Explanation got = explain(e.observation, e.inputs, e.judgement);
+  EXPECT_EQ(got.axis, Axis::unclear) << got.sentence;
 }
 
 TEST(ExplainTest, AnHonestAnswerIsNotExplained) {

@@ -76,6 +76,9 @@ TEST_P(FaultsTest, GetsItsOwnVerdictAndSparesTheOtherCases) {
     EXPECT_EQ(records[honest].verdict, Verdict::pass) << honest << records[honest].reason;
     EXPECT_EQ(records[honest].measurement.latency.size(), 1U);
   }
+  for (const Record& record : records) {
+    EXPECT_TRUE(record.verdict == Verdict::fail || !record.explanation) << record.reason;
+  }
   for (const std::size_t bad : {1, 3}) {
     const Record& record = records[bad];
     EXPECT_EQ(to_string(record.verdict), to_string(planted.verdict)) << record.reason;
