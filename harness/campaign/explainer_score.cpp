@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/campaign/explainer_score.h"
 
+#include "harness/codec/fields.h"
 #include "harness/core/text.h"
 
 #include <fmt/format.h>
