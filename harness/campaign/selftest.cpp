@@ -103,7 +103,8 @@ OrderedJson alarms_json(const Selftest& selftest) {
 int exit_code(const Selftest& selftest) {
   const bool sees_all =
       selftest.power.survivors.empty() && selftest.power.dead.empty() && selftest.power.all.of > 0;
-  return sees_all && all_alarms(selftest).empty() ? 0 : 1;
+  const bool names_rightly = selftest.explainer.misnamed.empty();
+  return sees_all && names_rightly && all_alarms(selftest).empty() ? 0 : 1;
 }
 
 std::string summary_text(const Selftest& selftest) {

@@ -28,7 +28,8 @@ struct Selftest {
   std::vector<PeerPower> peers;  ///< If they were asked.
 };
 
-/// 0 if every cell is killed or equivalent, no mutant is dead, and nobody cried out; else 1.
+/// 0 if every cell is killed or equivalent, no mutant is dead, the explainer named none wrongly,
+/// and nobody cried out; else 1.
 int exit_code(const Selftest& selftest);
 
 /// For people: rates by group, survivors, dead and fragile mutants, checks, alarms.

@@ -49,7 +49,7 @@ TEST(PowerTest, CountsOnlyCellsThatDifferFromTheTwin) {
   EXPECT_FALSE(power.alone.contains("accuracy.z_max"));
 }
 
-TEST(PowerTest, ASurvivorADeadMutantOrAnAlarmFailsTheSelftest) {
+TEST(PowerTest, ASurvivorADeadMutantAMisnamingOrAnAlarmFailsTheSelftest) {
   Selftest good;
   good.matrix.cells = {cell("a", CellState::killed, {{"case", {"lse"}}})};
   good.power = power_of(good.matrix);
@@ -65,6 +65,10 @@ TEST(PowerTest, ASurvivorADeadMutantOrAnAlarmFailsTheSelftest) {
   dead.matrix.cells.push_back(cell("c", CellState::equivalent, {}));
   dead.power = power_of(dead.matrix);
   EXPECT_EQ(exit_code(dead), 1);
+
+  Selftest misnamed = good;
+  misnamed.explainer.misnamed.push_back({"a", "case", "key", {}});
+  EXPECT_EQ(exit_code(misnamed), 1);
 
   Selftest alarm = good;
   alarm.clean.push_back({1, {{"eigen", 10}}, {}, {{"eigen", "dir=fwd", "fail(accuracy)", "why"}}});
