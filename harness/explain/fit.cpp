@@ -14,6 +14,8 @@ namespace {
 constexpr double work_limit = 4e9;
 /// Passes over the terms of a row that a scan and the candidates worth trying take, about.
 constexpr double passes = 32;
+/// Twice the log-likelihood ratio of what is clearly better: e^6 to 1.
+constexpr double likelihood_margin = 12;
 /// Rows on which all candidates are tried before the hopeful ones meet all rows.
 constexpr std::size_t screened_rows = 8;
 
@@ -114,7 +116,10 @@ Puzzle make_puzzle(const Question& question, const TensorErrors& errors, const T
 
 std::vector<Fit> fits_of(const Puzzle& puzzle, const std::vector<Candidate>& candidates) {
   std::vector<Fit> fits(candidates.size());
+  const std::vector<double> zeros(static_cast<std::size_t>(puzzle.errors.channels));
+  double nothing = 0;
   for (const RowError* row : puzzle.rows) {
+    nothing += bounded(energy_against(puzzle.errors, *row, zeros));
     RowModel model(puzzle.question, puzzle.errors, *row);
     for (std::size_t i = 0; i < candidates.size(); ++i) {
       add_row(puzzle, *row, candidates[i].predict(model), fits[i]);
@@ -122,6 +127,7 @@ std::vector<Fit> fits_of(const Puzzle& puzzle, const std::vector<Candidate>& can
   }
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     fits[i].freedom = candidates[i].freedom_per_row * fits[i].rows;
+    fits[i].nothing = nothing;
   }
   return fits;
 }
@@ -143,6 +149,8 @@ bool explains(const Puzzle& puzzle, const Fit& fit) {
   const double left = fit.after + fit.lse_after;
   const double gained = fit.before + fit.lse_before - left;
   const double excess = fit.before - fit.elements + fit.lse_before;
+  // Zeros, and so anything times 0, must not fit as well.
+  if (fit.nothing < fit.after + 3 * fit.freedom + likelihood_margin) return false;
   return fit.after <= honest * honest * free && fit.lse_after <= 2 * fit.rows &&
          gained >= std::max(40.0, 0.1 * fit.elements) + 3 * fit.freedom && gained >= 0.75 * excess;
 }
@@ -172,7 +180,6 @@ std::vector<Candidate> screened(const Puzzle& puzzle, const std::vector<Candidat
 Choice choose(const Puzzle& puzzle, const std::vector<Candidate>& candidates) {
   Choice choice;
   double best = 0;
-  const double margin = 12;  // Twice the log-likelihood ratio: e^6 to 1.
   const std::vector<Fit> fits = fits_of(puzzle, candidates);
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     const Candidate& candidate = candidates[i];
@@ -184,11 +191,11 @@ Choice choose(const Puzzle& puzzle, const std::vector<Candidate>& candidates) {
         choice.contradicted = &candidate;
       continue;
     }
-    if (choice.candidate == nullptr || fit.total() < best - margin) {
+    if (choice.candidate == nullptr || fit.total() < best - likelihood_margin) {
       choice.candidate = &candidate;
       choice.equal = nullptr;
       best = fit.total();
-    } else if (fit.total() < best + margin && candidate.axis != choice.candidate->axis &&
+    } else if (fit.total() < best + likelihood_margin && candidate.axis != choice.candidate->axis &&
                choice.equal == nullptr) {
       choice.equal = &candidate;
     }

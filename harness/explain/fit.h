@@ -43,8 +43,9 @@ std::vector<const RowError*> spread(const std::vector<const RowError*>& rows, st
 
 /// How much of the error a candidate leaves.
 struct Fit {
-  double before = 0;  ///< Sum of z^2, the oracle being right.
-  double after = 0;   ///< The same, the candidate being right.
+  double before = 0;   ///< Sum of z^2, the oracle being right.
+  double after = 0;    ///< The same, the candidate being right.
+  double nothing = 0;  ///< The same, zeros being right.
   double lse_before = 0;
   double lse_after = 0;  ///< Where a candidate says nothing of the LSE, it is right as it is.
   double elements = 0;

@@ -436,12 +436,13 @@ bool is_all_zero(const TensorErrors& errors) {
 }
 
 bool is_next_to_nothing(const TensorErrors& errors) {
-  const double honest = honest_rms(errors);
-  const double limit = honest * honest * static_cast<double>(errors.channels);
+  const std::vector<const RowError*> bad = sort_rows(errors).bad;
   const std::vector<double> zeros(static_cast<std::size_t>(errors.channels));
-  return nearly_all(sort_rows(errors).bad, [&](const RowError* row) {
-    return energy_against(errors, *row, zeros) <= limit;
-  });
+  double energy = 0;
+  for (const RowError* row : bad) energy += energy_against(errors, *row, zeros);
+  const double honest = honest_rms(errors);
+  return !bad.empty() &&
+         energy <= honest * honest * static_cast<double>(std::ssize(bad) * errors.channels);
 }
 
 Explanation locate(const Problem& problem, const TensorErrors& errors) {

@@ -826,6 +826,18 @@ TEST(ExplainTest, NumbersThatAreNextToNothingHaveNoFactor) {
   }
 }
 
+/// Numbers about as large as the rounding of the right ones, which some rows show and others hide.
+TEST(ExplainTest, NumbersThatZerosFitAsWellHaveNoFactor) {
+  const Edit edit = [](const Problem&, Outputs& out) {
+    std::mt19937_64 generator(3);
+    std::normal_distribution<double> normal;
+    for (double& value : out.at(TensorName::o)) value = 2.9e-4 * normal(generator);
+  };
+  const Emulated e = emulate(parse_case("dtype=bf16 " + full), {}, edit);
+  const Explanation got = explain(e.observation, e.inputs, e.judgement);
+  EXPECT_EQ(got.axis, Axis::unclear) << got.sentence;
+}
+
 /// A sum that is a little wrong shows in the LSE first: O would not be wrong by it in 16 bits.
 TEST(ExplainTest, AnLseIsWrongAloneOnlyIfOWouldShowIt) {
   const Edit edit = [](const Problem&, Outputs& out) {
