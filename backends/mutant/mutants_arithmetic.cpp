@@ -255,8 +255,8 @@ constexpr std::array arithmetic_table{
            [](Seams& s) { s.finish = finish_o_in_bf16; }},
     Mutant{"last_split_lost", "the merge leaves the last split out",
            "Dao-AILab/flash-attention#1647, Dao-AILab/flash-attention#2550", fwd,
-           Axis::key | Axis::tile,  // A split is a run of whole tiles.
-           [](Seams& s) { s.merge = merge_without_last; }},
+           // A split is a run of whole tiles; rows that see no other key are zeros.
+           Axis::key | Axis::tile | Axis::zero, [](Seams& s) { s.merge = merge_without_last; }},
     Mutant{"merge_unweighted", "O is the plain mean of the splits", "", fwd, Axis::everywhere,
            [](Seams& s) { s.merge = merge_by_mean; }},
     Mutant{"combine_all_empty", "a row that no split gives a key is not a number", "", fwd,
