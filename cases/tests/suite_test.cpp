@@ -322,7 +322,7 @@ TEST(CiSuiteTest, EveryDtypeMeetsEveryMaskInEveryLayout) {
 
 /// Sizes are stated here, so that a lost or multiplied axis shows in review.
 TEST(ShippedSuitesTest, HoldTheCasesTheySay) {
-  EXPECT_EQ(load_suite(shipped("smoke")).cases.size(), 92u);
+  EXPECT_EQ(load_suite(shipped("smoke")).cases.size(), 94u);
   EXPECT_EQ(load_suite(shipped("ci")).cases.size(), 675u);
   EXPECT_EQ(load_suite(shipped("hrm_text")).cases.size(), 46u);
 }
@@ -337,7 +337,7 @@ double useful_flops(const Suite& suite) {
 }
 
 TEST(ShippedSuitesTest, StaySmallEnoughForTwoCores) {
-  EXPECT_LT(useful_flops(load_suite(shipped("smoke"))), 40e9);
+  EXPECT_LT(useful_flops(load_suite(shipped("smoke"))), 10e9);
   EXPECT_LT(useful_flops(load_suite(shipped("ci"))), 20e9);
   EXPECT_LT(useful_flops(load_suite(shipped("hrm_text"))), 20e9);
 }
