@@ -32,11 +32,12 @@ absent=77  # The status of a stage whose tool is not installed.
 sources() { find harness backends reference cases reports -name '*.h' -o -name '*.c' -o -name '*.cpp' -o -name '*.hip'; }
 
 # run_ctest <preset> <ctest argument>...: prints what did not pass, counts all from ctest's JUnit file.
+# One test more than cores at a time, because some of them wait; the longest first (their COST).
 run_ctest() {
   local preset=$1 junit=$PWD/build/$1/ctest.xml status=0
   shift
   rm -f "$junit"
-  ctest --preset "$preset" -j "$jobs" --output-junit "$junit" "$@" | sed '/ Passed \| Start /d' || status=1
+  ctest --preset "$preset" -j $((jobs + 1)) --output-junit "$junit" "$@" | sed '/ Passed \| Start /d' || status=1
   if [[ -f $junit ]]; then
     count() { grep -m 1 -P "^\t$1=\"[0-9]+\"" "$junit" | tr -dc 0-9; }
     local left_out=$(($(count skipped) + $(count disabled)))

@@ -2,7 +2,7 @@
 """The backend fa3 judged by the driver, with op libraries that compute on a CPU: an honest one, the
 same with one convention wrong, and one that has switched off what the wheel fa3-fwd has.
 
-Usage: fa3_conformance.py FATHOM TORCH_WORKER STUB FORWARD_ONLY_STUB
+Usage: fa3_conformance.py FATHOM TORCH_WORKER STUB
 """
 import collections
 import json
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-FATHOM, WORKER, STUB, FORWARD_ONLY = sys.argv[1:]
+FATHOM, WORKER, STUB = sys.argv[1:]
 
 BASE = "dtype=bf16 d=64 dv=64 seed=1 "
 PREFIX = BASE + "dir=fwd+bwd layout=thd hq=2 hkv=2 seqs=256p100 mask=prefix_lm fill=normal"
@@ -64,18 +64,18 @@ KNOWN_REFUSALS = {"feature.dtype.f32", "feature.dtype.f64", "feature.mask.docume
                   "feature.mask.causal.top_left", "lowering", "library"}
 
 
-def environment(library, plant=""):
+def environment(plant, library=STUB):
     return dict(os.environ, FATHOM_DEVICE="cpu", FATHOM_FA3_LIBRARY=library, FATHOM_FA3_STUB=plant,
                 OMP_WAIT_POLICY="passive")
 
 
-def judge(library, *what, plant=""):
+def judge(*what, plant=""):
     """Exit code, and the records of the run."""
     with tempfile.TemporaryDirectory() as out:
         done = subprocess.run(
             [FATHOM, "run", "-q", "--no-measure", "--backend", "fa3", "--worker",
              f"torch={WORKER}", "--out", out, *what],
-            env=environment(library, plant), capture_output=True, text=True, timeout=250)
+            env=environment(plant), capture_output=True, text=True, timeout=250)
         report = pathlib.Path(out) / "report.json"
         assert report.exists(), done.stderr
         return done.returncode, json.loads(report.read_text())["records"]
@@ -88,7 +88,7 @@ def sentences(record):
 
 def check_suite(name, least):
     """The honest library passes all that it is not refused for, in known words, or fails as foretold."""
-    code, records = judge(STUB, "--suite", name)
+    code, records = judge("--suite", name)
     counts = collections.Counter("expected_fail" if record["expected"] == "expected_fail"
                                  else record["verdict"] for record in records)
     wrong = [sentences(r) for r in records
@@ -103,14 +103,14 @@ def check_suite(name, least):
 def check_no_alarm():
     """Honest, the library passes every case that a plant is shown with."""
     cases = sorted({case for _, case, _ in PLANTS})
-    code, records = judge(STUB, *[word for case in cases for word in ("--case", case)])
+    code, records = judge(*[word for case in cases for word in ("--case", case)])
     verdicts = {record["verdict"] for record in records}
     assert code == 0 and verdicts == {"pass"} and len(records) == len(cases), (code, verdicts)
     return f"{len(cases)} cases"
 
 
 def check_plant(plant, case, words):
-    code, records = judge(STUB, "--case", case, plant=plant)
+    code, records = judge("--case", case, plant=plant)
     said = sentences(records[0])
     assert code == 1 and records[0]["verdict"] == "fail", (code, records[0]["verdict"])
     assert re.search(words, said), f"'{words}' is not in: {said}"
@@ -120,7 +120,7 @@ def check_plant(plant, case, words):
 def check_switched_off():
     """Refused in the library's own words; what is left is answered."""
     for case, words in SWITCHED_OFF:
-        _, records = judge(FORWARD_ONLY, "--case", case)
+        _, records = judge("--case", case, plant="fa3_fwd")
         record = records[0]
         if words is None:
             assert record["verdict"] == "pass", (case, record["verdict"], record["reason"])
@@ -139,7 +139,7 @@ def check_absence():
                                   (libc, "", "registers no flash_attn_3::fwd"),
                                   (STUB, "throws_on_load", "kills the process")]:
         done = subprocess.run([FATHOM, "doctor", "--worker", f"torch={WORKER}"],
-                              env=environment(library, plant), capture_output=True, text=True,
+                              env=environment(plant, library), capture_output=True, text=True,
                               timeout=100)
         lines = {line.split()[1]: line for line in done.stdout.splitlines()
                  if len(line.split()) > 1}

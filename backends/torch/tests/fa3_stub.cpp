@@ -15,8 +15,8 @@
 #include <string>
 
 // The ops of a FlashAttention-3 library, by its schemas, computed from the definition on a CPU. The
-// environment variable FATHOM_FA3_STUB names one convention to get wrong. FATHOM_STUB_OPS is the
-// operator library; with FATHOM_STUB_FORWARD_ONLY the build has switched off what fa3-fwd has.
+// environment variable FATHOM_FA3_STUB names one convention to get wrong, or says fa3_fwd: that
+// operator library, with what its build has switched off.
 
 namespace {
 
@@ -25,6 +25,10 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 bool planted(const char* fault) {
   const char* wanted = std::getenv("FATHOM_FA3_STUB");
   return wanted != nullptr && std::string(wanted) == fault;
+}
+
+bool forward_only() {
+  return planted("fa3_fwd");
 }
 
 /// The arguments of one call, by the names of the schema.
@@ -139,6 +143,20 @@ at::Tensor lse_rows(const at::Tensor& lse, const Rows& rows) {
   return (rows.batch < 0 ? lse : lse[rows.batch]).narrow(1, rows.begin, rows.count);
 }
 
+/// What the build of the wheel fa3-fwd refuses.
+void check_switched_off(const Call& call) {
+  const at::Tensor q = call.tensor("q");
+  const at::Tensor k = call.tensor("k");
+  TORCH_CHECK(q.scalar_type() != at::kHalf, "This flash attention build does not support FP16.");
+  const auto matters = [&](const std::string& window, const at::Tensor& rows) {
+    const int64_t side = call[window].toInt();
+    return side >= 0 && side < rows.size(-3) - 1;
+  };
+  TORCH_CHECK(!matters("window_size_left", k) &&
+                  (call["is_causal"].toBool() || !matters("window_size_right", q)),
+              "This flash attention build does not support local attention.");
+}
+
 void check(const Call& call) {
   const at::Tensor q = call.tensor("q");
   const at::Tensor k = call.tensor("k");
@@ -163,16 +181,7 @@ void check(const Call& call) {
     TORCH_CHECK(call.is_given("max_seqlen_" + side), "max_seqlen_", side,
                 " must be provided if cu_seqlens_", side, " is provided");
   }
-#ifdef FATHOM_STUB_FORWARD_ONLY
-  TORCH_CHECK(q.scalar_type() != at::kHalf, "This flash attention build does not support FP16.");
-  const auto matters = [&](const std::string& window, const at::Tensor& rows) {
-    const int64_t side = call[window].toInt();
-    return side >= 0 && side < rows.size(-3) - 1;
-  };
-  TORCH_CHECK(!matters("window_size_left", k) &&
-                  (call["is_causal"].toBool() || !matters("window_size_right", q)),
-              "This flash attention build does not support local attention.");
-#endif
+  if (forward_only()) check_switched_off(call);
 }
 
 void forward(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
@@ -218,9 +227,7 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
 }
 
 void backward(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
-#ifdef FATHOM_STUB_FORWARD_ONLY
-  TORCH_CHECK(false, "This flash attention build does not support backward.");
-#endif
+  TORCH_CHECK(!forward_only(), "This flash attention build does not support backward.");
   const Call call(op, *stack);
   check(call);
   const at::Tensor q = call.tensor("q");
@@ -261,12 +268,9 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   torch::jit::push(*stack, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor());
 }
 
-}  // namespace
-
-#define FATHOM_DEFINE(ops) TORCH_LIBRARY(ops, m)
-#define FATHOM_IMPLEMENT(ops) TORCH_LIBRARY_IMPL(ops, CPU, m)
-
-FATHOM_DEFINE(FATHOM_STUB_OPS) {
+torch::Library defined() {
+  torch::Library m(torch::Library::FRAGMENT, forward_only() ? "fa3_fwd" : "flash_attn_3",
+                   std::nullopt, __FILE__, __LINE__);
   TORCH_CHECK(!planted("throws_on_load"), "planted");
   m.def(
       "fwd(Tensor q, Tensor k, Tensor v, Tensor(k_new!)? k_new=None, Tensor(v_new!)? v_new=None, "
@@ -288,9 +292,18 @@ FATHOM_DEFINE(FATHOM_STUB_OPS) {
       "float? softmax_scale=None, bool is_causal=False, int window_size_left=-1, "
       "int window_size_right=-1, float softcap=0.0, bool deterministic=False, "
       "int sm_margin=0) -> (Tensor, Tensor, Tensor, Tensor, Tensor)");
+  return m;
 }
 
-FATHOM_IMPLEMENT(FATHOM_STUB_OPS) {
+torch::Library implemented() {
+  torch::Library m(torch::Library::IMPL, forward_only() ? "fa3_fwd" : "flash_attn_3",
+                   c10::DispatchKey::CPU, __FILE__, __LINE__);
   m.impl("fwd", torch::CppFunction::makeFromBoxedFunction<&forward>());
   m.impl("bwd", torch::CppFunction::makeFromBoxedFunction<&backward>());
+  return m;
 }
+
+const torch::Library definitions = defined();
+const torch::Library implementations = implemented();
+
+}  // namespace

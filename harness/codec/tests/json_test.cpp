@@ -234,7 +234,7 @@ TEST(RecordJsonTest, DamagedLinesGiveAValueOrADataErrorAndNothingElse) {
   const std::string line = record_to_json(small_record()).dump();
   std::mt19937 random(1);
   int refused = 0;
-  for (int i = 0; i < 10'000; ++i) {
+  for (int i = 0; i < 4'000; ++i) {
     std::string text = line;
     for (unsigned edits = 1 + random() % 3; edits > 0; --edits) text = damaged(text, random);
     const std::string said =
@@ -242,7 +242,7 @@ TEST(RecordJsonTest, DamagedLinesGiveAValueOrADataErrorAndNothingElse) {
     refused += said.empty() ? 0 : 1;
     EXPECT_EQ(said.find('\n'), std::string::npos) << text;
   }
-  EXPECT_GT(refused, 5'000);
+  EXPECT_GT(refused, 2'000);
 }
 
 }  // namespace

@@ -58,7 +58,7 @@ std::vector<double> zeros(const OracleTensor& oracle) {
 
 std::string case_of(std::string_view dtype, std::string_view fill, int length) {
   return "dir=fwd+bwd dtype=" + std::string(dtype) +
-         " layout=bhsd hq=2 hkv=2 d=64 dv=64 seqs=" + std::to_string(length) +
+         " layout=bhsd hq=1 hkv=1 d=64 dv=64 seqs=" + std::to_string(length) +
          " mask=full fill=" + std::string(fill) + " seed=1";
 }
 
