@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backends/eigen/attention.h"
-
-#include "backends/eigen/tests/naive.h"
+#include "backends/eigen/backend.h"
+#include "harness/worker/tests/naive_attention.h"
 
 #include <gtest/gtest.h>
 
@@ -10,26 +9,11 @@
 namespace fathom::eigen {
 namespace {
 
-const std::vector<std::string> masks{
-    "full",
-    "causal(top_left)",
-    "causal(bottom_right)",
-    "window(3,0)",
-    "window(-1,2)",
-    "window(5,-1)",
-    "window(0,0)",
-    "causal(bottom_right)&window(17,-1)",
-    "prefix_lm",
-    "document(3,40,1,90)",
-    "document(60,2)&causal(bottom_right)",
-};
+using worker::Answer;
+using worker::Bench;
 
-/// Heads, dims and lengths: dense with more keys, dense with more queries, packed with everything.
-std::vector<std::string> shapes(const std::string& mask) {
-  const std::string prefix = mask == "prefix_lm" ? "p9" : "";
-  return {"layout=bshd hq=4 hkv=2 d=16 dv=24 seqs=2*130x150" + prefix,
-          "layout=bhsd hq=3 hkv=1 d=5 dv=3 seqs=2*70x33" + prefix,
-          "layout=thd hq=2 hkv=2 d=16 dv=16 seqs=140" + prefix + ",0,5x0,0x7,1,3x64" + prefix};
+void run(Bench& bench) {
+  bench.run(*make_backend());
 }
 
 /// The error of an answer that is computed in fp32 and rounded once: half an ulp of storage, and
@@ -42,8 +26,8 @@ double limit(Dtype dtype, double want, double largest) {
 
 void expect_naive(const std::string& text) {
   Bench bench(text);
-  const Answer want = naive_attention(bench);
-  bench.run();
+  const Answer want = worker::naive_attention(bench);
+  run(bench);
   for (const auto& [name, tensor] : bench.outputs) {
     const auto got = bench.values(name);
     double largest = 0;
@@ -61,12 +45,9 @@ void expect_naive(const std::string& text) {
 }
 
 TEST(EigenAttentionTest, AgreesWithTheDefinitionForEveryMaskShapeAndDtype) {
-  for (const std::string& mask : masks) {
-    for (const std::string& shape : shapes(mask)) {
-      for (const DtypeInfo& dtype : dtypes) {
-        expect_naive("dir=fwd+bwd dtype=" + std::string(dtype.name) + " mask=" + mask +
-                     " dlse=true " + shape);
-      }
+  for (const std::string& problem : worker::every_mask_and_shape()) {
+    for (const DtypeInfo& dtype : dtypes) {
+      expect_naive("dir=fwd+bwd dtype=" + std::string(dtype.name) + " dlse=true " + problem);
     }
   }
 }
@@ -85,7 +66,7 @@ TEST(EigenAttentionTest, EqualScoresGiveTheMeanOfTheVisibleValues) {
   std::vector<double> v;
   for (int j = 0; j < 200; ++j) v.insert(v.end(), {static_cast<double>(j), 1.0});
   bench.set(TensorName::v, v);
-  bench.run();
+  run(bench);
   const auto o = bench.values(TensorName::o);
   const auto lse = bench.values(TensorName::lse);
   for (std::size_t i = 0; i < 200; ++i) {
@@ -97,8 +78,8 @@ TEST(EigenAttentionTest, EqualScoresGiveTheMeanOfTheVisibleValues) {
 
 TEST(EigenAttentionTest, OneVisibleKeyGivesItsValueBitForBit) {
   Bench bench("dir=fwd dtype=bf16 layout=bhsd hq=2 hkv=2 d=8 dv=8 seqs=33 mask=window(0,0)");
-  bench.run();
-  EXPECT_EQ(bench.outputs.at(TensorName::o).bytes, bench.inputs.at(TensorName::v).bytes);
+  run(bench);
+  EXPECT_EQ(bench.values(TensorName::o), bench.values(TensorName::v));
 }
 
 TEST(EigenAttentionTest, RowsWithoutKeysAreZeroWithLseMinusInfinityAndZeroGradient) {
@@ -106,7 +87,7 @@ TEST(EigenAttentionTest, RowsWithoutKeysAreZeroWithLseMinusInfinityAndZeroGradie
   Bench bench(
       "dir=fwd+bwd dtype=f32 layout=bshd hq=1 hkv=1 d=3 dv=3 seqs=5x2 mask=causal(bottom_right) "
       "dlse=true");
-  bench.run();
+  run(bench);
   for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_EQ(bench.values(TensorName::lse)[i], -INFINITY);
     for (std::size_t c = 0; c < 3; ++c) {
@@ -119,7 +100,7 @@ TEST(EigenAttentionTest, RowsWithoutKeysAreZeroWithLseMinusInfinityAndZeroGradie
 
 TEST(EigenAttentionTest, ScoresFarOutsideTheRangeOfExpStayFinite) {
   Bench bench("dir=fwd+bwd dtype=f32 layout=bshd hq=1 hkv=1 d=8 dv=8 seqs=40 mask=full scale=300");
-  bench.run();
+  run(bench);
   for (const auto& [name, tensor] : bench.outputs) {
     for (const double value : bench.values(name)) ASSERT_TRUE(std::isfinite(value));
   }
@@ -128,16 +109,16 @@ TEST(EigenAttentionTest, ScoresFarOutsideTheRangeOfExpStayFinite) {
 TEST(EigenAttentionTest, TwoRunsAreEqualBitForBit) {
   Bench first("dir=fwd+bwd dtype=bf16 layout=thd hq=4 hkv=2 d=32 dv=32 seqs=300,20 mask=full");
   Bench second = first;
-  first.run();
-  second.run();
+  run(first);
+  run(second);
   for (const auto& [name, tensor] : first.outputs) {
-    EXPECT_EQ(tensor.bytes, second.outputs.at(name).bytes);
+    EXPECT_EQ(tensor.memory, second.outputs.at(name).memory);
   }
 }
 
 /// <dout, O> + <dlse, LSE>, the number whose gradients the backward pass returns.
 double loss(Bench& bench) {
-  bench.run();
+  run(bench);
   double sum = 0;
   for (const auto& [cotangent, output] :
        {std::pair{TensorName::dout, TensorName::o}, {TensorName::dlse, TensorName::lse}}) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/eigen/backend.h"
 
-#include "backends/eigen/tests/naive.h"
 #include "harness/core/features.h"
+#include "harness/worker/tests/bench.h"
 
 #include <gtest/gtest.h>
 
@@ -10,6 +10,8 @@
 
 namespace fathom::eigen {
 namespace {
+
+using worker::Bench;
 
 const std::string forward_text =
     "dir=fwd dtype=f32 layout=bshd hq=2 hkv=2 d=16 dv=16 seqs=64 mask=full";
@@ -51,23 +53,21 @@ TEST(EigenBackendTest, DeclaresTheArithmeticOfEveryDtype) {
 
 TEST(EigenBackendTest, APlanWritesEveryOutputInPlace) {
   Bench bench(backward_text);
-  const auto plan =
-      make_backend()->prepare(bench.problem, "native", bench.input_views(), bench.output_views());
+  const auto plan = bench.plan(*make_backend());
   plan->execute();
   const auto transports = plan->transports();
   EXPECT_EQ(transports.size(), bench.outputs.size());
   for (const auto& [name, transport] : transports) EXPECT_EQ(transport, Transport::in_place);
   Bench twin(backward_text);
-  twin.run();
+  twin.run(*make_backend());
   for (const auto& [name, tensor] : bench.outputs) {
-    EXPECT_EQ(tensor.bytes, twin.outputs.at(name).bytes) << to_string(name);
+    EXPECT_EQ(tensor.memory, twin.outputs.at(name).memory) << to_string(name);
   }
 }
 
 TEST(EigenBackendTest, TimesForwardAndBackwardApart) {
   Bench bench(backward_text);
-  const auto plan =
-      make_backend()->prepare(bench.problem, "native", bench.input_views(), bench.output_views());
+  const auto plan = bench.plan(*make_backend());
   for (const std::string pass : {"forward", "backward"}) {
     const auto answer = plan->time({pass, 3, false});
     EXPECT_EQ(answer.mode, "cpu");
@@ -78,8 +78,7 @@ TEST(EigenBackendTest, TimesForwardAndBackwardApart) {
 
 TEST(EigenBackendTest, APassThatTheProblemDoesNotHaveIsNotTimed) {
   Bench bench(forward_text);
-  const auto plan =
-      make_backend()->prepare(bench.problem, "native", bench.input_views(), bench.output_views());
+  const auto plan = bench.plan(*make_backend());
   const auto answer = plan->time({"backward", 3, false});
   EXPECT_TRUE(answer.samples_ns.empty());
   EXPECT_NE(answer.reason.find("'backward'"), std::string::npos);
@@ -87,8 +86,7 @@ TEST(EigenBackendTest, APassThatTheProblemDoesNotHaveIsNotTimed) {
 
 TEST(EigenBackendTest, MemoryKnowsTheOutputBytesAndAPeakOrAReason) {
   Bench bench(forward_text);
-  const auto plan =
-      make_backend()->prepare(bench.problem, "native", bench.input_views(), bench.output_views());
+  const auto plan = bench.plan(*make_backend());
   const MemoryUse use = plan->memory();
   EXPECT_EQ(use.output_bytes, (64 * 2 * 16 + 64 * 2) * 4);
   EXPECT_NE(use.peak_bytes.has_value(), !use.reason.empty());

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/mutant/backend.h"
 
-#include "backends/mutant/tests/bench.h"
 #include "harness/core/features.h"
+#include "harness/worker/tests/bench.h"
 
 #include <gtest/gtest.h>
 
@@ -10,6 +10,8 @@
 
 namespace fathom::mutant {
 namespace {
+
+using worker::Bench;
 
 const std::string forward_text =
     "dir=fwd dtype=f32 layout=bshd hq=2 hkv=2 d=16 dv=16 seqs=64 mask=full";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "backends/mutant/backend.h"
 #include "backends/mutant/kernel_forward.h"
-#include "backends/mutant/tests/naive.h"
+#include "harness/worker/tests/naive_attention.h"
 
 #include <gtest/gtest.h>
 
@@ -10,27 +11,8 @@
 namespace fathom::mutant {
 namespace {
 
-const std::vector<std::string> masks{
-    "full",
-    "causal(top_left)",
-    "causal(bottom_right)",
-    "window(3,0)",
-    "window(-1,2)",
-    "window(70,-1)",
-    "window(0,0)",
-    "causal(bottom_right)&window(17,-1)",
-    "prefix_lm",
-    "document(3,40,1,90)",
-    "document(60,2)&causal(bottom_right)",
-};
-
-/// Heads, dims and lengths: dense with more keys, dense with more queries, packed with everything.
-std::vector<std::string> shapes(const std::string& mask) {
-  const std::string prefix = mask == "prefix_lm" ? "p9" : "";
-  return {"layout=bshd hq=4 hkv=2 d=16 dv=24 seqs=2*130x150" + prefix,
-          "layout=bhsd hq=3 hkv=1 d=5 dv=3 seqs=2*70x33" + prefix,
-          "layout=thd hq=2 hkv=2 d=16 dv=16 seqs=140" + prefix + ",0,5x0,0x7,1,3x300" + prefix};
-}
+using worker::Answer;
+using worker::Bench;
 
 double largest(const std::vector<double>& numbers) {
   double most = 0;
@@ -50,8 +32,8 @@ double rms(const std::vector<double>& numbers) {
 /// sums: a few u of the tensor's largest number everywhere, less than 2 u of its rms on average.
 void expect_naive(const std::string& text) {
   Bench bench(text);
-  const Answer want = naive_attention(bench);
-  bench.run_honest();
+  const Answer want = worker::naive_attention(bench);
+  bench.run(*make_honest_backend());
   for (const auto& [name, tensor] : bench.outputs) {
     EXPECT_TRUE(tensor.is_guard_intact()) << text << ' ' << to_string(name);
     const auto got = bench.values(name);
@@ -71,11 +53,9 @@ void expect_naive(const std::string& text) {
 }
 
 TEST(MutantKernelTest, AgreesWithTheDefinitionForEveryMaskShapeAndDtype) {
-  for (const std::string& mask : masks) {
-    for (const std::string& shape : shapes(mask)) {
-      for (const std::string dtype : {"f32", "f16", "bf16"}) {
-        expect_naive("dir=fwd+bwd dtype=" + dtype + " mask=" + mask + " dlse=true " + shape);
-      }
+  for (const std::string& problem : worker::every_mask_and_shape()) {
+    for (const std::string dtype : {"f32", "f16", "bf16"}) {
+      expect_naive("dir=fwd+bwd dtype=" + dtype + " dlse=true " + problem);
     }
   }
 }
@@ -115,7 +95,7 @@ TEST(MutantKernelTest, HonoursTheScaleAndTheOutputsAskedFor) {
 
 TEST(MutantKernelTest, OneVisibleKeyGivesItsValueBitForBit) {
   Bench bench("dir=fwd dtype=bf16 layout=bhsd hq=2 hkv=2 d=8 dv=8 seqs=133 mask=window(0,0)");
-  bench.run_honest();
+  bench.run(*make_honest_backend());
   EXPECT_EQ(bench.values(TensorName::o), bench.values(TensorName::v));
 }
 
@@ -124,7 +104,7 @@ TEST(MutantKernelTest, RowsWithoutKeysAreZeroWithLseMinusInfinityAndZeroGradient
   Bench bench(
       "dir=fwd+bwd dtype=f32 layout=bshd hq=1 hkv=1 d=3 dv=3 seqs=5x2 mask=causal(bottom_right) "
       "dlse=true");
-  bench.run_honest();
+  bench.run(*make_honest_backend());
   for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_EQ(bench.values(TensorName::lse)[i], -INFINITY);
     for (std::size_t c = 0; c < 3; ++c) {
@@ -137,7 +117,7 @@ TEST(MutantKernelTest, RowsWithoutKeysAreZeroWithLseMinusInfinityAndZeroGradient
 
 TEST(MutantKernelTest, ScoresFarOutsideTheRangeOfExpStayFinite) {
   Bench bench("dir=fwd+bwd dtype=f32 layout=bshd hq=1 hkv=1 d=8 dv=8 seqs=400 mask=full scale=300");
-  bench.run_honest();
+  bench.run(*make_honest_backend());
   for (const auto& [name, tensor] : bench.outputs) {
     for (const double value : bench.values(name)) ASSERT_TRUE(std::isfinite(value));
   }
@@ -150,8 +130,8 @@ TEST(MutantKernelTest, TheErrorOfOIsThatOfTheTwoRoundingsThatAreDeclared) {
     Bench bench("dir=fwd dtype=" + dtype + " layout=bshd hq=1 hkv=1 d=32 dv=32 seqs=64x1024 " +
                 "mask=full");
     const Dtype storage = bench.problem.dtype;
-    const Answer want = naive_attention(bench);
-    bench.run_honest();
+    const Answer want = worker::naive_attention(bench);
+    bench.run(*make_honest_backend());
     const auto got = bench.values(TensorName::o);
     const auto q = bench.values(TensorName::q);
     const auto k = bench.values(TensorName::k);

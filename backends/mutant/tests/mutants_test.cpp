@@ -2,7 +2,7 @@
 #include "backends/mutant/mutants.h"
 
 #include "backends/mutant/backend.h"
-#include "backends/mutant/tests/bench.h"
+#include "harness/worker/tests/bench.h"
 
 #include <gtest/gtest.h>
 
@@ -12,6 +12,8 @@
 
 namespace fathom::mutant {
 namespace {
+
+using worker::Bench;
 
 /// Small Problems that together have every feature.
 const std::vector<std::string> problems{
@@ -225,7 +227,7 @@ TEST(MutantsTest, OnlyInputWrittenWritesAnInputAndOnlyWritePastEndAGuard) {
   for (const Mutant& mutant : all_mutants()) {
     Bench bench("dir=fwd+bwd " + problems[1]);
     const auto before = bench.values(TensorName::q);
-    bench.plan(*make_backend(mutant))->execute();
+    bench.run(*make_backend(mutant));
     EXPECT_EQ(bench.values(TensorName::q) != before, mutant.name == "input_written");
     bool intact = true;
     for (const auto& [name, tensor] : bench.inputs) intact = intact && tensor.is_guard_intact();
@@ -240,8 +242,8 @@ TEST(MutantsTest, BackwardDefectsLeaveTheForwardOutputsAlone) {
     for (const std::size_t i : {0U, 6U}) {
       Bench bench("dir=fwd+bwd " + problems[i]);
       Bench twin("dir=fwd+bwd " + problems[i]);
-      bench.plan(*make_backend(mutant))->execute();
-      twin.run_honest();
+      bench.run(*make_backend(mutant));
+      twin.run(*make_honest_backend());
       for (const TensorName name : {TensorName::o, TensorName::lse}) {
         EXPECT_EQ(bench.values(name), twin.values(name)) << mutant.name;
       }
@@ -260,8 +262,8 @@ TEST(MutantsTest, OfPositionAreAliveAtAnyLength) {
           "dir=fwd dtype=f32 layout=bshd hq=2 hkv=2 d=8 dv=8 mask=full seqs=9x" + length;
       Bench bench(text);
       Bench twin(text);
-      bench.plan(*make_backend(find(name)))->execute();
-      twin.run_honest();
+      bench.run(*make_backend(find(name)));
+      twin.run(*make_honest_backend());
       EXPECT_NE(bench.values(TensorName::o), twin.values(TensorName::o)) << name << ' ' << length;
     }
   }

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backends/mutant/tests/bench.h"
-
-#include "backends/mutant/backend.h"
+#include "harness/worker/tests/bench.h"
 
 #include <algorithm>
 #include <cmath>
 #include <functional>
 #include <random>
 
-namespace fathom::mutant {
+namespace fathom::worker {
 namespace {
 
 constexpr std::size_t guard = std::size_t{64} * 1024;
@@ -54,24 +52,24 @@ Bench::Bench(const std::string& problem_text, double spread, unsigned seed)
   }
 }
 
-worker::InputViews Bench::input_views() const {
-  worker::InputViews views;
+InputViews Bench::input_views() const {
+  InputViews views;
   for (const auto& [name, tensor] : inputs) views[name] = {tensor.spec, tensor.bytes()};
   return views;
 }
 
-worker::OutputViews Bench::output_views() {
-  worker::OutputViews views;
+OutputViews Bench::output_views() {
+  OutputViews views;
   for (auto& [name, tensor] : outputs) views[name] = {tensor.spec, tensor.bytes()};
   return views;
 }
 
-std::unique_ptr<worker::Plan> Bench::plan(worker::Backend& backend) {
+std::unique_ptr<Plan> Bench::plan(Backend& backend) {
   return backend.prepare(problem, "native", input_views(), output_views());
 }
 
-void Bench::run_honest() {
-  plan(*make_honest_backend())->execute();
+void Bench::run(Backend& backend) {
+  plan(backend)->execute();
 }
 
 std::vector<double> Bench::values(TensorName name) const {
@@ -85,4 +83,4 @@ void Bench::set(TensorName input, const std::vector<double>& values) {
   encode(inputs.at(input).spec.dtype, values, inputs.at(input).bytes());
 }
 
-}  // namespace fathom::mutant
+}  // namespace fathom::worker

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace fathom::mutant {
+namespace fathom::worker {
 
 /// A tensor with memory of its own on both sides, as the driver lays it out: defects read and
 /// write behind the end.
@@ -23,19 +23,20 @@ struct Guarded {
   [[nodiscard]] bool is_guard_intact() const;
 };
 
-/// A Problem with its tensors: inputs N(0,1) in storage, outputs filled with NaN.
+/// A Problem with its tensors, to put to a backend: inputs N(0, spread) in storage, outputs filled
+/// with NaN.
 struct Bench {
   Problem problem;
   std::map<TensorName, Guarded> inputs;
   std::map<TensorName, Guarded> outputs;
 
   explicit Bench(const std::string& problem_text, double spread = 1, unsigned seed = 1);
-  [[nodiscard]] worker::InputViews input_views() const;
-  [[nodiscard]] worker::OutputViews output_views();
-  [[nodiscard]] std::unique_ptr<worker::Plan> plan(worker::Backend& backend);
-  void run_honest();
+  [[nodiscard]] InputViews input_views() const;
+  [[nodiscard]] OutputViews output_views();
+  [[nodiscard]] std::unique_ptr<Plan> plan(Backend& backend);
+  void run(Backend& backend);
   [[nodiscard]] std::vector<double> values(TensorName name) const;
   void set(TensorName input, const std::vector<double>& values);
 };
 
-}  // namespace fathom::mutant
+}  // namespace fathom::worker

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backends/eigen/tests/naive.h"
-
-#include "backends/eigen/attention.h"
+#include "harness/worker/tests/naive_attention.h"
 
 #include <cmath>
 #include <limits>
-#include <random>
 
-namespace fathom::eigen {
+namespace fathom::worker {
 namespace {
 
 /// Which document a token is in: the number of cuts at or before it.
@@ -130,58 +127,27 @@ class Naive {
   Answer out_;
 };
 
-Tensor make_tensor(const TensorSpec& spec, const std::function<double()>& next) {
-  Tensor tensor{spec, std::vector<std::byte>(static_cast<std::size_t>(byte_count(spec)))};
-  std::vector<double> values(static_cast<std::size_t>(element_count(spec)));
-  for (double& value : values) value = next();
-  encode(spec.dtype, values, tensor.bytes);
-  return tensor;
-}
-
 }  // namespace
-
-Bench::Bench(const std::string& problem_text, unsigned seed)
-    : problem(parse_problem(problem_text)) {
-  std::mt19937 bits(seed);
-  std::normal_distribution<double> normal;
-  for (const TensorSpec& spec : input_specs(problem)) {
-    inputs[spec.name] = make_tensor(spec, [&] { return normal(bits); });
-  }
-  for (const TensorSpec& spec : output_specs(problem)) {
-    outputs[spec.name] = make_tensor(spec, [] { return std::nan(""); });
-  }
-}
-
-worker::InputViews Bench::input_views() const {
-  worker::InputViews views;
-  for (const auto& [name, tensor] : inputs) views[name] = tensor.view();
-  return views;
-}
-
-worker::OutputViews Bench::output_views() {
-  worker::OutputViews views;
-  for (auto& [name, tensor] : outputs) views[name] = {tensor.spec, tensor.bytes};
-  return views;
-}
-
-void Bench::run() {
-  forward(problem, input_views(), output_views());
-  if (has_backward(problem)) backward(problem, input_views(), output_views());
-}
-
-std::vector<double> Bench::values(TensorName name) const {
-  const Tensor& tensor = inputs.count(name) != 0 ? inputs.at(name) : outputs.at(name);
-  std::vector<double> values(static_cast<std::size_t>(element_count(tensor.spec)));
-  decode(tensor.spec.dtype, tensor.bytes, values);
-  return values;
-}
-
-void Bench::set(TensorName input, const std::vector<double>& values) {
-  encode(inputs.at(input).spec.dtype, values, inputs.at(input).bytes);
-}
 
 Answer naive_attention(const Bench& bench) {
   return Naive(bench).answer();
 }
 
-}  // namespace fathom::eigen
+std::vector<std::string> every_mask_and_shape() {
+  std::vector<std::string> all;
+  for (const std::string mask :
+       {"full", "causal(top_left)", "causal(bottom_right)", "window(3,0)", "window(-1,2)",
+        "window(70,-1)", "window(0,0)", "causal(bottom_right)&window(17,-1)", "prefix_lm",
+        "document(3,40,1,90)", "document(60,2)&causal(bottom_right)"}) {
+    const std::string p = mask == "prefix_lm" ? "p9" : "";
+    for (const std::string& shape :
+         {"layout=bshd hq=4 hkv=2 d=16 dv=24 seqs=2*130x150" + p,
+          "layout=bhsd hq=3 hkv=1 d=5 dv=3 seqs=2*70x33" + p,
+          "layout=thd hq=2 hkv=2 d=16 dv=16 seqs=140" + p + ",0,5x0,0x7,1,3x300" + p}) {
+      all.push_back("mask=" + mask + " " + shape);
+    }
+  }
+  return all;
+}
+
+}  // namespace fathom::worker
