@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/probes/conventions.h"
 
-#include "harness/core/visible.h"
+#include "harness/probes/mask_matrix.h"
+#include "harness/probes/numbers.h"
 #include "harness/probes/relations.h"
 
 #include <fmt/format.h>
@@ -12,25 +13,6 @@
 
 namespace fathom::conventions_probe {
 namespace {
-
-/// What a mask is asked of, and what its matrix is called.
-struct Question {
-  Mask mask;
-  Sequence lengths;
-};
-
-/// A matrix that implementations are known to have, by name.
-struct Known {
-  std::string name;
-  Mask mask;
-};
-
-Mask causal(Corner corner) {
-  return {{Causal{corner}}};
-}
-Mask window(Index left, Index right) {
-  return {{Window{left, right}}};
-}
 
 std::vector<Question> make_questions() {
   std::vector<Question> questions{{Mask{}, {5, 5}}};
@@ -77,29 +59,6 @@ Problem forward(const Case& c, const Mask& mask, const Sequence& lengths) {
   return problem;
 }
 
-void zero(Tensor& tensor) {
-  std::fill(tensor.bytes.begin(), tensor.bytes.end(), std::byte{0});
-}
-
-/// Q = 0, and V the unit vector of channel j - first for the keys j of one block, else 0.
-void one_block(const Problem& problem, TensorSet& inputs, Index first) {
-  zero(inputs.at(TensorName::q));
-  Tensor& v = inputs.at(TensorName::v);
-  zero(v);
-  std::vector<double> row(static_cast<std::size_t>(problem.value_dim));
-  for_each_place(problem, TensorName::v, [&](RowPlace place) {
-    if (place.row < first || place.row >= first + problem.value_dim) return;
-    const auto channel = static_cast<std::size_t>(place.row - first);
-    row[channel] = 1;
-    write_row(problem, v, place, row);
-    row[channel] = 0;
-  });
-}
-
-Index block_count(const Problem& problem, const Question& question) {
-  return (question.lengths.key_length + problem.value_dim - 1) / problem.value_dim;
-}
-
 void add_question(const Case& c, const Question& question, std::vector<Trial>& all) {
   for (Index block = 0; block < block_count(c.problem, question); ++block) {
     Trial trial{.label = text_of(question), .c = c, .oracle = false};
@@ -109,102 +68,6 @@ void add_question(const Case& c, const Question& question, std::vector<Trial>& a
     };
     all.push_back(std::move(trial));
   }
-}
-
-// --- Reading a matrix ----------------------------------------------------------------------------
-
-/// Who saw whom in one (sequence, head): visible[query][key].
-using Matrix = std::vector<std::vector<char>>;
-
-Matrix matrix_of(const Mask& mask, const Sequence& s) {
-  Matrix matrix(static_cast<std::size_t>(s.query_length),
-                std::vector<char>(static_cast<std::size_t>(s.key_length)));
-  for (Index query = 0; query < s.query_length; ++query) {
-    const KeyRange seen = visible_keys(mask, s, query);
-    auto& row = matrix[static_cast<std::size_t>(query)];
-    std::fill(row.begin() + seen.begin, row.begin() + std::max(seen.begin, seen.end), 1);
-  }
-  return matrix;
-}
-
-/// The matrix that one head of the answers shows. A row that is all NaN shows nothing.
-Matrix read_matrix(std::span<const Outcome> blocks, const Sequence& s, Index head) {
-  Matrix matrix = matrix_of(Mask{}, s);
-  Index first = 0;
-  for (const Outcome& outcome : blocks) {
-    const Problem& problem = outcome.observation->c.problem;
-    const Tensor& o = outcome.observation->outputs.at(TensorName::o).tensor;
-    for (Index query = 0; query < s.query_length; ++query) {
-      const std::vector<double> row = read_row(problem, o, {0, head, query});
-      auto& seen = matrix[static_cast<std::size_t>(query)];
-      for (std::size_t c = 0; c < row.size(); ++c) {
-        const auto key = static_cast<std::size_t>(first) + c;
-        if (key < seen.size()) seen[key] = row[c] != 0 && !std::isnan(row[c]) ? 1 : 0;
-      }
-    }
-    first += problem.value_dim;
-  }
-  return matrix;
-}
-
-/// The names that go with the first term of a mask, the one asked for in front.
-std::vector<Known> known_for(const Mask& mask) {
-  const Known full{"full", Mask{}};
-  const Known bottom{"bottom_right", causal(Corner::bottom_right)};
-  const Known top{"top_left", causal(Corner::top_left)};
-  if (mask.terms.empty()) return {full, bottom, top};
-  if (mask.terms.size() == 1) {
-    if (const auto* term = std::get_if<Causal>(&mask.terms[0])) {
-      return term->corner == Corner::top_left ? std::vector{top, bottom, full}
-                                              : std::vector{bottom, top, full};
-    }
-  }
-  std::vector<Known> known{{"as asked", mask}};
-  if (const auto* term = std::get_if<Window>(&mask.terms.back())) {
-    const auto fewer = [](Index side) { return side > 0 ? side - 1 : side; };
-    const auto more = [](Index side) { return side < 0 ? side : side + 1; };
-    const auto literal = [](Index side) { return std::max<Index>(side, 0); };
-    known = {{term->left < 0 && term->right == 0 ? "causal"
-              : term->left < 0                   ? "left end infinite"
-              : term->right < 0                  ? "W+1 keys, right end infinite"
-                                                 : "W+1 keys",
-              mask},
-             {"W keys", window(fewer(term->left), fewer(term->right))},
-             {"W keys on the left", window(fewer(term->left), term->right)},
-             {"W+2 keys", window(more(term->left), more(term->right))},
-             {"W+2 keys on the left", window(more(term->left), term->right)},
-             {"-1 as a finite side", window(literal(term->left), literal(term->right))},
-             {"left end only", window(term->left, -1)},
-             {"right end only", window(-1, term->right)},
-             {"causal", causal(Corner::bottom_right)}};
-  }
-  known.push_back(full);
-  known.push_back(bottom);
-  known.push_back(top);
-  return known;
-}
-
-/// A row of text for each query, where that is short enough to be read.
-std::string bitmap(const Matrix& matrix) {
-  constexpr std::size_t most = 16;
-  if (matrix.size() > most || matrix[0].size() > most) return "";
-  std::string text;
-  for (const auto& row : matrix) {
-    if (!text.empty()) text += '/';
-    for (const char seen : row) text += seen != 0 ? '1' : '0';
-  }
-  return text;
-}
-
-std::string first_disagreement(const Matrix& got, const Matrix& want) {
-  for (std::size_t query = 0; query < got.size(); ++query) {
-    for (std::size_t key = 0; key < got[query].size(); ++key) {
-      if (got[query][key] == want[query][key]) continue;
-      return fmt::format("query {} {} key {}", query, got[query][key] != 0 ? "sees" : "misses",
-                         key);
-    }
-  }
-  return "nothing differs";
 }
 
 struct Discovery {
@@ -218,16 +81,6 @@ void disagree(Discovery& discovery, const std::string& what, const std::string& 
   finding.fail_class = FailClass::contract;
   finding.message = sentence;
   discovery.findings.push_back(std::move(finding));
-}
-
-/// The name of a matrix, or how it differs from what was asked for.
-std::string name_of(const Matrix& matrix, const Question& question) {
-  for (const Known& known : known_for(question.mask)) {
-    if (matrix == matrix_of(known.mask, question.lengths)) return known.name;
-  }
-  std::string picture = bitmap(matrix);
-  if (!picture.empty()) return picture;
-  return "unknown: " + first_disagreement(matrix, matrix_of(question.mask, question.lengths));
 }
 
 /// ` by dense_mask`, where another lowering than the native one answered.
@@ -261,8 +114,6 @@ void judge_question(const Question& question, std::span<const Outcome> blocks,
   }
 }
 
-// --- LSE, empty rows, scale ----------------------------------------------------------------------
-
 constexpr std::string_view scale_label = "default scale";
 constexpr std::string_view layout_label = "LSE layout";
 const Sequence scale_lengths{1, 2};
@@ -274,7 +125,7 @@ constexpr double scale_product = 8;
 
 void pose_scale(const Problem& problem, TensorSet& inputs) {
   for (const TensorName name : {TensorName::q, TensorName::k, TensorName::v}) {
-    zero(inputs.at(name));
+    probing::fill_with(problem, inputs, name, 0);
   }
   const auto width = static_cast<std::size_t>(problem.head_dim);
   std::vector<double> row(width);
