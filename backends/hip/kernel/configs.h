@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "backends/hip/kernel/backward.h"
 #include "backends/hip/kernel/geometry.h"
+#include "backends/hip/kernel/key_gradient.h"
+#include "backends/hip/kernel/query_gradient.h"
+#include "backends/hip/kernel/row_data.h"
 
 namespace fathom::hip {
 
