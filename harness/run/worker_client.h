@@ -41,7 +41,7 @@ class BackendError : public Error {
 /// How long each request may take.
 struct Deadlines {
   std::chrono::milliseconds hello{60'000};
-  std::chrono::milliseconds support{10'000};
+  std::chrono::milliseconds support{60'000};  ///< A library may be loaded for the first question.
   std::chrono::milliseconds prepare{120'000};
   std::chrono::milliseconds execute{120'000};
   std::chrono::milliseconds time{120'000};
