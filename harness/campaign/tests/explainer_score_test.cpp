@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/campaign/explainer_score.h"
 
+#include "harness/codec/json.h"
+
 #include <gtest/gtest.h>
 
 namespace fathom {
