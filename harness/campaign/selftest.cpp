@@ -120,7 +120,7 @@ std::string summary_text(const Selftest& selftest) {
   fmt::format_to(Out(text), "\nkilled: {}; {} cells are equivalent\n", rate_text(power.all),
                  power.equivalent);
   add_list(text, "SURVIVORS", power.survivors);
-  add_list(text, "dead mutants, which changed no bit anywhere", power.dead);
+  add_list(text, "dead mutants, which changed no bit in any case asked", power.dead);
   if (selftest.full) {
     add_list(text, "fragile mutants, which one check alone kills", power.fragile);
     add_checks(text, power);
