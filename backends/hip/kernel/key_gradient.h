@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "backends/hip/kernel/forward.h"
+#include "backends/hip/kernel/gradient.h"
 
 namespace fathom::hip {
 
@@ -62,64 +62,20 @@ class KeyGradientLane {
       if (planted(Defect::group_first_head_only) && i > 0) break;
       int head = kv_head_ * a_.group + i;
       if (planted(Defect::group_of_neighbour)) head = (head + a_.group) % a_.query_heads;
-      walk(tiles, head);
+      head_ = head;
+      q_source_ = source_of(a_.q, sequence_, query_, head, mask_.queries);
+      dout_source_ = source_of(a_.dout, sequence_, query_, head, mask_.queries);
+      walk_tiles<C>(tiles, *this);
     }
     finish();
   }
 
- private:
-  FATHOM_DEVICE void begin() {
-    scale_ = a_.scale * log2_e;
-    query_ = first_lane(load_one(a_.sequences.cu_q, sequence_));
-    key_ = first_lane(load_one(a_.sequences.cu_k, sequence_));
-    k_.load(source_of(a_.k, sequence_, key_, kv_head_, mask_.keys), first_, k_field_);
-    v_.load(source_of(a_.v, sequence_, key_, kv_head_, mask_.keys), first_, v_field_);
-    dk_.clear();
-    dv_.clear();
-    FATHOM_UNROLL
-    for (int x = 0; x < x_tiles; ++x) {
-      FATHOM_UNROLL
-      for (int row = 0; row < Shape::rows; ++row) {
-        const int e = row * (Shape::d_size / Shape::rows);
-        queries_[x][row] = mask_.queries_of(first_ + wave_id() * C::wave_rows + x * Shape::x +
-                                            Shape::d_at(lane_, e).x);
-      }
-    }
-  }
-
-  FATHOM_DEVICE void walk(const TileRange& tiles, int head) {
-    const int end = first_lane(tiles.visited.end);
-    const Interval full{first_lane(tiles.full.begin), first_lane(tiles.full.end)};
-    head_ = head;
-    q_source_ = source_of(a_.q, sequence_, query_, head, mask_.queries);
-    dout_source_ = source_of(a_.dout, sequence_, query_, head, mask_.queries);
-    int tile = first_lane(tiles.visited.begin);
-    if (C::prefetch && tile < end) load(tile);
-    for (; tile < end; ++tile) {
-      if (!planted(Defect::no_barrier_before_store)) barrier();
-      fill(tile);
-      if (!planted(Defect::no_barrier_after_store)) barrier();
-      if (C::prefetch && tile + 1 < end) load(tile + 1);
-      count_tile();
-      attend(tile * C::inner, tile < full.begin || tile >= full.end);
-    }
-  }
+  // The steps of walk_tiles.
 
   FATHOM_DEVICE void load(int tile) {
     staged_q_.load(q_source_, tile * C::inner, thread_);
     staged_dout_.load(dout_source_, tile * C::inner, thread_);
     load_row_data(tile);
-  }
-
-  FATHOM_DEVICE void load_row_data(int tile) {
-    int query = tile * C::inner + thread_;
-    if (planted(Defect::row_data_of_neighbour)) ++query;
-    staged_log2_ = infinity;
-    staged_delta_ = 0;
-    if (thread_ >= C::inner || query >= mask_.queries) return;
-    const int64_t at = a_.row_log2.at(sequence_, query_ + query, head_);
-    staged_log2_ = load_one(a_.row_log2.memory, at);
-    staged_delta_ = load_one(a_.row_delta.memory, at);
   }
 
   /// Puts a tile into shared memory; what was not loaded ahead passes through registers in turn.
@@ -143,13 +99,44 @@ class KeyGradientLane {
     p.clear();
     multiply<Element>(k_, q_, 0, p);
     weigh(p);
-    if (masked) hide(p, first_query);
+    if (masked) hide(p, queries_, first_query, lane_);
     multiply<Element>(as_left<Element>(p), dout_transposed_, channel_, dv_);
     Scores dp;
     dp.clear();
     multiply<Element>(v_, dout_, 0, dp);
     differentiate(p, dp);
     multiply<Element>(as_left<Element>(dp), q_transposed_, channel_, dk_);
+  }
+
+ private:
+  FATHOM_DEVICE void begin() {
+    scale_ = a_.scale * log2_e;
+    query_ = first_lane(load_one(a_.sequences.cu_q, sequence_));
+    key_ = first_lane(load_one(a_.sequences.cu_k, sequence_));
+    k_.load(source_of(a_.k, sequence_, key_, kv_head_, mask_.keys), first_, k_field_);
+    v_.load(source_of(a_.v, sequence_, key_, kv_head_, mask_.keys), first_, v_field_);
+    dk_.clear();
+    dv_.clear();
+    FATHOM_UNROLL
+    for (int x = 0; x < x_tiles; ++x) {
+      FATHOM_UNROLL
+      for (int row = 0; row < Shape::rows; ++row) {
+        const int e = row * (Shape::d_size / Shape::rows);
+        queries_[x][row] = mask_.queries_of(first_ + wave_id() * C::wave_rows + x * Shape::x +
+                                            Shape::d_at(lane_, e).x);
+      }
+    }
+  }
+
+  FATHOM_DEVICE void load_row_data(int tile) {
+    int query = tile * C::inner + thread_;
+    if (planted(Defect::row_data_of_neighbour)) ++query;
+    staged_log2_ = infinity;
+    staged_delta_ = 0;
+    if (thread_ >= C::inner || query >= mask_.queries) return;
+    const int64_t at = a_.row_log2.at(sequence_, query_ + query, head_);
+    staged_log2_ = load_one(a_.row_log2.memory, at);
+    staged_delta_ = load_one(a_.row_delta.memory, at);
   }
 
   FATHOM_DEVICE void weigh(Scores& s) const {
@@ -166,20 +153,6 @@ class KeyGradientLane {
             float& number = s.tile[x][y][e + i];
             number = exp2_fast(fused(number, scale_, -log2[i]));
           }
-        }
-      }
-    }
-  }
-
-  FATHOM_DEVICE void hide(Scores& p, int first_query) const {
-    FATHOM_UNROLL
-    for (int x = 0; x < x_tiles; ++x) {
-      FATHOM_UNROLL
-      for (int y = 0; y < y_tiles; ++y) {
-        FATHOM_UNROLL
-        for (int e = 0; e < Shape::d_size; ++e) {
-          const int query = first_query + y * Shape::y + Shape::d_at(lane_, e).y;
-          if (!queries_[x][Shape::row_of(e)].holds(query)) p.tile[x][y][e] = 0;
         }
       }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "backends/hip/kernel/forward.h"
+#include "backends/hip/kernel/gradient.h"
 
 namespace fathom::hip {
 
@@ -49,7 +49,8 @@ class QueryGradientLane {
     mask_ = mask_of(a_.sequences, a_.mask, sequence_);
     if (first_ < 0 || first_ >= mask_.queries) return;
     begin();
-    walk(mask_.key_tiles({first_, least(first_ + C::rows, mask_.queries)}, C::inner));
+    walk_tiles<C>(mask_.key_tiles({first_, least(first_ + C::rows, mask_.queries)}, C::inner),
+                  *this);
     Statistic scales;
     FATHOM_UNROLL
     for (int i = 0; i < x_tiles * Shape::rows; ++i) {
@@ -57,6 +58,45 @@ class QueryGradientLane {
     }
     store_rows<Element>(dq_, scales, a_.dq, a_.dq.at(sequence_, query_, head_),
                         first_ + wave_id() * C::wave_rows, mask_.queries, channel_);
+  }
+
+  // The steps of walk_tiles.
+
+  FATHOM_DEVICE void load(int tile) {
+    staged_k_.load(k_source_, tile * C::inner, thread_);
+    staged_v_.load(v_source_, tile * C::inner, thread_);
+  }
+
+  FATHOM_DEVICE void fill(int tile) {
+    if (!C::prefetch) staged_k_.load(k_source_, tile * C::inner, thread_);
+    staged_k_.store(k_, thread_);
+    staged_k_.template store_transposed<Shape>(k_transposed_, thread_);
+    if (!C::prefetch) staged_v_.load(v_source_, tile * C::inner, thread_);
+    staged_v_.store(v_, thread_);
+  }
+
+  FATHOM_DEVICE void attend(int first_key, bool masked) {
+    Scores p;
+    p.clear();
+    multiply<Element>(q_, k_, 0, p);
+    weigh(p);
+    if (masked) hide(p, keys_, first_key, lane_);
+    Scores dp;
+    dp.clear();
+    multiply<Element>(dout_, v_, 0, dp);
+    FATHOM_UNROLL
+    for (int x = 0; x < x_tiles; ++x) {
+      FATHOM_UNROLL
+      for (int y = 0; y < y_tiles; ++y) {
+        FATHOM_UNROLL
+        for (int e = 0; e < Shape::d_size; ++e) {
+          const float weight = p.tile[x][y][e];
+          float& number = dp.tile[x][y][e];
+          number = weight == 0 ? 0.0F : weight * (number - delta_[x][Shape::row_of(e)]);
+        }
+      }
+    }
+    multiply<Element>(as_left<Element>(dp), k_transposed_, channel_, dq_);
   }
 
  private:
@@ -88,58 +128,6 @@ class QueryGradientLane {
     }
   }
 
-  FATHOM_DEVICE void walk(const TileRange& tiles) {
-    const int end = first_lane(tiles.visited.end);
-    const Interval full{first_lane(tiles.full.begin), first_lane(tiles.full.end)};
-    int tile = first_lane(tiles.visited.begin);
-    if (C::prefetch && tile < end) load(tile);
-    for (; tile < end; ++tile) {
-      if (!planted(Defect::no_barrier_before_store)) barrier();
-      fill(tile);
-      if (!planted(Defect::no_barrier_after_store)) barrier();
-      if (C::prefetch && tile + 1 < end) load(tile + 1);
-      count_tile();
-      attend(tile * C::inner, tile < full.begin || tile >= full.end);
-    }
-  }
-
-  FATHOM_DEVICE void load(int tile) {
-    staged_k_.load(k_source_, tile * C::inner, thread_);
-    staged_v_.load(v_source_, tile * C::inner, thread_);
-  }
-
-  FATHOM_DEVICE void fill(int tile) {
-    if (!C::prefetch) staged_k_.load(k_source_, tile * C::inner, thread_);
-    staged_k_.store(k_, thread_);
-    staged_k_.template store_transposed<Shape>(k_transposed_, thread_);
-    if (!C::prefetch) staged_v_.load(v_source_, tile * C::inner, thread_);
-    staged_v_.store(v_, thread_);
-  }
-
-  FATHOM_DEVICE void attend(int first_key, bool masked) {
-    Scores p;
-    p.clear();
-    multiply<Element>(q_, k_, 0, p);
-    weigh(p);
-    if (masked) hide(p, first_key);
-    Scores dp;
-    dp.clear();
-    multiply<Element>(dout_, v_, 0, dp);
-    FATHOM_UNROLL
-    for (int x = 0; x < x_tiles; ++x) {
-      FATHOM_UNROLL
-      for (int y = 0; y < y_tiles; ++y) {
-        FATHOM_UNROLL
-        for (int e = 0; e < Shape::d_size; ++e) {
-          const float weight = p.tile[x][y][e];
-          float& number = dp.tile[x][y][e];
-          number = weight == 0 ? 0.0F : weight * (number - delta_[x][Shape::row_of(e)]);
-        }
-      }
-    }
-    multiply<Element>(as_left<Element>(dp), k_transposed_, channel_, dq_);
-  }
-
   FATHOM_DEVICE void weigh(Scores& s) const {
     FATHOM_UNROLL
     for (int x = 0; x < x_tiles; ++x) {
@@ -149,20 +137,6 @@ class QueryGradientLane {
         for (int e = 0; e < Shape::d_size; ++e) {
           float& number = s.tile[x][y][e];
           number = exp2_fast(fused(number, scale_, -log2_[x][Shape::row_of(e)]));
-        }
-      }
-    }
-  }
-
-  FATHOM_DEVICE void hide(Scores& p, int first_key) const {
-    FATHOM_UNROLL
-    for (int x = 0; x < x_tiles; ++x) {
-      FATHOM_UNROLL
-      for (int y = 0; y < y_tiles; ++y) {
-        FATHOM_UNROLL
-        for (int e = 0; e < Shape::d_size; ++e) {
-          const int key = first_key + y * Shape::y + Shape::d_at(lane_, e).y;
-          if (!keys_[x][Shape::row_of(e)].holds(key)) p.tile[x][y][e] = 0;
         }
       }
     }
